@@ -1,0 +1,105 @@
+/* The kernel table: everything that is compiled once per instruction set and element type.
+ *
+ * Every file of kernels/ is compiled with one of FNN_ISA_AVX512, FNN_ISA_AVX2, FNN_ISA_NEON,
+ * FNN_ISA_PORTABLE and with FNN_DOUBLE defined or not; `real` is the element type. The drivers
+ * (program.c, gemm.c) see only this table and never name an instruction set.
+ *
+ * All spans are contiguous; n may be any value including 0; nothing past n is read or written.
+ * No kernel allocates, calls libm, or depends on how its caller divides work into spans (row
+ * functions always get whole rows).
+ */
+#ifndef FNN_KERNELS_H
+#define FNN_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../fastnn.h"
+
+#ifdef FNN_DOUBLE
+typedef double real;
+#define FN(name) name##_f64
+#else
+typedef float real;
+#define FN(name) name##_f32
+#endif
+
+#define FNN_LANES (64 / sizeof(real)) /* lanes of the virtual vector: 16 floats or 8 doubles */
+
+/* What a row value (loss or metric) needs besides the rows. */
+typedef struct {
+  double smoothing; /* label smoothing of the crossentropies */
+  double delta;     /* of huber */
+  double threshold; /* of binary accuracy */
+} fnn_row_options;
+
+/* A state of the counter-based generator: element e of a tensor at a training step draws
+ * word (e % 4) of Philox4x32-10(key = seed, counter = {e / 4 (64 bit), step, stream}). */
+typedef struct {
+  uint64_t seed;
+  uint32_t step, stream;
+} fnn_random;
+
+typedef struct FN(fnn_kernels) {
+  const char *isa;
+
+  /* --- gemm_tile.c ----------------------------------------------------------------------- */
+  int tile_rows;                /* most rows a tile may have */
+  const unsigned char *tile_vectors; /* tile_vectors[m]: vectors of columns a tile of m rows takes */
+  /* C[i,j] = (accumulate ? C[i,j] : 0) + sum_p A[i*a_row + p*a_step] * B[p*b_row + j],
+   * i < m <= tile_rows, j < n <= tile_vectors[m]*FNN_LANES, p < k increasing, one FMA chain each. */
+  void (*gemm_tile)(real *c, size_t c_row, const real *a, size_t a_row, size_t a_step,
+                    const real *b, size_t b_row, size_t m, size_t n, size_t k, int accumulate);
+  /* to[p*to_row + j] = from[j*from_row + p], p < k, j < n: a transposing copy. */
+  void (*transpose)(real *to, size_t to_row, const real *from, size_t from_row, size_t n, size_t k);
+
+  /* --- activations.c --------------------------------------------------------------------- */
+  /* y = f(x + bias); bias may be NULL; y may be x. One row for FNN_SOFTMAX and FNN_LOG_SOFTMAX. */
+  void (*activation_forward)(real *y, const real *x, const real *bias, int activation, real slope,
+                             size_t n);
+  /* dx = (accumulate ? dx : 0) + dy f'(x). Uses y where f' can be had from it; x is read only by
+   * silu, gelu and mish (NULL otherwise). dx may be dy. One row for the softmaxes. */
+  void (*activation_backward)(real *dx, const real *dy, const real *x, const real *y,
+                              int activation, real slope, size_t n, int accumulate);
+  /* y = x > 0 ? x : alpha x;  dx as above; dalpha += dy min(x, 0) summed by the caller's rows. */
+  void (*prelu_forward)(real *y, const real *x, const real *alpha, size_t n);
+  void (*prelu_backward)(real *dx, real *dalpha, const real *dy, const real *x, const real *alpha,
+                         size_t n, int accumulate); /* dx or dalpha may be NULL; dalpha adds */
+
+  /* --- elementwise.c --------------------------------------------------------------------- */
+  void (*scale)(real *y, const real *x, real factor, real offset, size_t n, int accumulate);
+                                   /* y = (accumulate ? y : 0) + (x*factor + offset) */
+  void (*add)(real *y, const real *x, size_t n);                   /* y += x */
+  void (*merge)(real *y, const real *a, const real *b, int merge, size_t n);
+  /* da and db (either may be NULL) of y = merge(a, b); ties of maximum/minimum go to a. */
+  void (*merge_backward)(real *da, int da_accumulate, real *db, int db_accumulate, const real *dy,
+                         const real *a, const real *b, int merge, size_t n);
+  /* Inverted dropout of elements first..first+n of a tensor: y = keep ? x/(1-rate) : 0; an element
+   * is kept if its random word >= floor(rate * 2^32). Forward and backward are the same function. */
+  void (*dropout)(real *y, const real *x, double rate, fnn_random random, uint64_t first, size_t n,
+                  int accumulate);
+  /* y[j] = (real)x[j], x of the given source type with a stride in bytes. */
+  void (*convert)(real *y, const void *x, ptrdiff_t stride, int source_type, size_t n);
+
+  /* --- losses.c -------------------------------------------------------------------------- */
+  /* One row: returns the value for target t and prediction p of n features (not weighted). Sparse
+   * targets are one number in t[0]; all others have n. For the *_LOGITS losses p holds logits. */
+  real (*row_value)(int kind, const real *t, const real *p, const fnn_row_options *o, size_t n);
+  /* One row of a loss and its gradient: dp = (accumulate ? dp : 0) + scale dvalue/dp; returns the
+   * value. The *_LOGITS losses also write the probabilities to `probability` unless it is NULL.
+   * dp may be NULL (evaluation). */
+  real (*loss_row)(int kind, real *dp, real *probability, const real *t, const real *p, real scale,
+                   const fnn_row_options *o, size_t n, int accumulate);
+
+  /* --- updates.c ------------------------------------------------------------------------- */
+  /* One optimizer step of n parameters; c has FNN_COEFFICIENTS entries (see fnn_rule). */
+  void (*update)(int rule, real *w, const real *g, real *const *slots, const double *c, size_t n);
+} FN(fnn_kernels);
+
+extern const FN(fnn_kernels) FN(fnn_kernels_avx512), FN(fnn_kernels_avx2), FN(fnn_kernels_neon),
+    FN(fnn_kernels_portable);
+
+/* The table of the instruction set chosen at load time (cpu.c). */
+const FN(fnn_kernels) *FN(fnn_kernel_table)(void);
+
+#endif

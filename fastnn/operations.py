@@ -1,0 +1,144 @@
+"""The vocabulary of programs: tensors, operations, and the list of kinds both engines know.
+
+A program is what a model is compiled into: a flat list of operations over preallocated buffers.
+Shapes here are per sample; the batch is always the first axis and is not written.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastnn.variable import Variable
+
+SKIP, OVERWRITE, ACCUMULATE = 0, 1, 2
+"""What a backward operation does to one gradient: nothing, write it, or add to it."""
+
+
+@dataclass
+class Storage:
+    """One buffer of capacity x stride elements; several tensors may be views of it."""
+
+    index: int
+    size: int  # elements of one sample
+    padded: bool = True  # rows may be padded to whole cache lines
+    gradient: bool = False  # a second buffer of the same layout holds dLoss/dvalue
+
+
+@dataclass
+class Tensor:
+    """A value of the program: `shape` per sample, in C order inside the rows of a storage."""
+
+    index: int
+    shape: tuple[int, ...]
+    storage: int
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def features(self) -> int:
+        """The length of the last axis."""
+        return self.shape[-1] if self.shape else 1
+
+    @property
+    def rows(self) -> int:
+        """How many runs of `features` one sample holds."""
+        return math.prod(self.shape[:-1])
+
+
+@dataclass
+class Operation:
+    """One line of a program.
+
+    kind
+        A key of `FORWARD`, or the same with ``_backward``.
+    inputs, output
+        Tensor indices. A backward operation has those of its forward operation: it reads the
+        gradient of `output` and writes the gradients of `inputs`.
+    params
+        The variables it reads (forward) or whose gradients it makes (backward).
+    attrs
+        The kind's constants, see `FORWARD`.
+    input_modes, param_modes
+        Backward only: SKIP, OVERWRITE or ACCUMULATE for each input and each variable.
+    """
+
+    kind: str
+    inputs: tuple[int, ...]
+    output: int
+    params: tuple[Variable, ...] = ()
+    attrs: dict[str, Any] = field(default_factory=dict)
+    name: str = ""
+    input_modes: tuple[int, ...] = ()
+    param_modes: tuple[int, ...] = ()
+
+
+ACTIVATIONS = (
+    "linear", "relu", "leaky_relu", "relu6", "sigmoid", "hard_sigmoid", "tanh", "softplus",
+    "softsign", "elu", "selu", "exponential", "silu", "gelu", "mish", "softmax", "log_softmax",
+)  # fmt: skip
+"""Kinds of activation; their position is their number in C (fnn_activation)."""
+
+FROM_OUTPUT = frozenset(ACTIVATIONS) - {"silu", "gelu", "mish"}
+"""Activations whose derivative can be had from their output: the input need not be kept."""
+
+ELEMENTWISE = frozenset(ACTIVATIONS) - {"softmax", "log_softmax"}
+
+ROW_VALUES = (
+    "mean_squared_error", "mean_absolute_error", "huber",
+    "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy",
+    "binary_crossentropy_logits", "categorical_crossentropy_logits",
+    "sparse_categorical_crossentropy_logits",
+    "accuracy", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy",
+)  # fmt: skip
+"""Losses and metrics that give one value for each row; position = fnn_row_value in C."""
+
+LOSSES = ROW_VALUES[:9]
+
+RULES = (
+    "sgd", "momentum", "nesterov", "rmsprop", "rmsprop_momentum", "rmsprop_centered",
+    "rmsprop_centered_momentum", "adam", "amsgrad",
+)  # fmt: skip
+"""Optimizer rules; position = fnn_rule in C, which states the formulas."""
+
+RULE_SLOTS = {
+    "sgd": (),
+    "momentum": ("momentum",),
+    "nesterov": ("momentum",),
+    "rmsprop": ("velocity",),
+    "rmsprop_momentum": ("velocity", "momentum"),
+    "rmsprop_centered": ("velocity", "average_gradient"),
+    "rmsprop_centered_momentum": ("velocity", "momentum", "average_gradient"),
+    "adam": ("m", "v"),
+    "amsgrad": ("m", "v", "v_hat"),
+}
+"""The slots of each rule, in the order in which the kernels take them."""
+
+COEFFICIENTS = 8
+"""Numbers an optimizer gives its rule for each step: decay, step size, then the rule's own."""
+
+MERGES = ("add", "subtract", "multiply", "maximum", "minimum")
+
+FORWARD: dict[str, tuple[str, ...]] = {
+    # y = activation(x W + b), on the last axis; params (kernel,) or (kernel, bias)
+    "dense": ("activation", "slope"),
+    # y = f(x), elementwise or, for the softmaxes, along the last axis
+    "activation": ("activation", "slope"),
+    # y = x > 0 ? x : alpha x; params (alpha,), alpha of a whole sample's size
+    "prelu": (),
+    # y = x factor + offset
+    "scale": ("factor", "offset"),
+    # inverted dropout in training, a copy otherwise; stream numbers the layer
+    "dropout": ("rate", "stream"),
+    # y = x_0, x_1 ... side by side: each sample is `outer` groups of inner[k] elements of input k
+    "concatenate": ("outer", "inner"),
+    # y = merge(a, b) of equal shapes; more inputs are a chain of operations
+    "merge": ("merge",),
+    # a user's layer: forward(inputs, training) -> output, backward(inputs, output, doutput)
+    "python": ("layer",),
+}
+"""Every forward kind with the names of its attributes. Each has a twin ``kind + "_backward"``."""
