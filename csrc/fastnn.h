@@ -64,3 +64,152 @@ typedef enum {
   FNN_SRC_F32 = 0, FNN_SRC_F64, FNN_SRC_U8, FNN_SRC_I8, FNN_SRC_U16, FNN_SRC_I16, FNN_SRC_U32,
   FNN_SRC_I32, FNN_SRC_U64, FNN_SRC_I64, FNN_SRC_BOOL
 } fnn_source_type;
+
+/* --- Threads (threads.c) --------------------------------------------------------------------- */
+#define FNN_MAX_THREADS 256
+
+/* What a fresh process uses: FASTNN_NUM_THREADS if it is a number from 1 to 256, else the CPUs
+ * this process may use (affinity mask, cgroup quota rounded up). */
+int fnn_default_threads(void);
+/* The largest team a region gets, counting its caller. */
+int fnn_num_threads(void);
+/* 1 to 256, more than there are CPUs is allowed; 0 returns to the default. Returns -1, and changes
+ * nothing, for any other number. */
+int fnn_set_num_threads(int threads);
+
+/* --- Instruction sets (cpu.c) ---------------------------------------------------------------- */
+/* The one in use: "avx512", "avx2", "neon" or "portable": the best that the CPU and the system
+ * offer, unless the environment variable FASTNN_ISA names another. */
+const char *fnn_isa(void);
+/* NULL, or why FASTNN_ISA cannot be obeyed (the best one is in use then). */
+const char *fnn_isa_error(void);
+/* Number i of those that this machine can run, best first; NULL past the last. */
+const char *fnn_isa_at(int i);
+int fnn_isa_available(const char *name);
+/* For tests: use another one from the next look at the kernel table on. Returns -1, and changes
+ * nothing, if it is not available. */
+int fnn_set_isa(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
+
+/* --- Programs ------------------------------------------------------------------------------
+ *
+ * A program is a list of operations over buffers that the caller owns; running it allocates
+ * nothing. Data rows are gathered from the feeds batch by batch.
+ */
+
+/* A buffer of capacity x stride elements. A sample is `rows` runs of `features` elements. If rows
+ * is not 1, stride is rows*features: the runs of a whole batch follow one another. */
+typedef struct {
+  void *value, *grad; /* grad: NULL where no gradient is needed */
+  size_t stride, rows, features;
+} fnn_tensor;
+
+/* A parameter: rows x columns, row stride ld; rows are padded with zeros. */
+typedef struct {
+  void *value, *grad, *slots[FNN_MAX_SLOTS];
+  size_t rows, columns, ld;
+} fnn_param;
+
+typedef enum {
+  FNN_DENSE = 0,       /* y = activation(x W + b); a: slope */
+  FNN_ACTIVATE,        /* y = activation(x); a: slope */
+  FNN_PRELU,           /* y = x > 0 ? x : kernel x */
+  FNN_SCALE,           /* y = a x + b */
+  FNN_DROPOUT,         /* a: rate, stream */
+  FNN_CONCATENATE,     /* y[.. outer: offset..offset+inner of row] = x[.. outer: inner] */
+  FNN_MERGE,           /* y = merge(x, z) */
+  FNN_CALL,            /* the caller's own operation */
+  FNN_UPDATE,          /* one optimizer step of `kernel`, from its gradient */
+  FNN_OPERATIONS
+} fnn_code;
+
+enum { FNN_SKIP = 0, FNN_OVERWRITE = 1, FNN_ACCUMULATE = 2, FNN_FUSED = 3 };
+
+/* One operation, forward or backward. Unused indices are -1. */
+typedef struct {
+  int32_t code, backward;
+  int32_t x, z, y;              /* tensors: inputs and output */
+  int32_t kernel, bias;         /* parameters */
+  int32_t activation, merge, stream;
+  int32_t x_mode, z_mode;       /* backward: what to do to the gradients of x and z */
+  int32_t kernel_mode, bias_mode; /* and to those of the parameters; FNN_FUSED: update at once */
+  int32_t derivative;           /* dense backward: multiply dx by this activation's derivative */
+  int32_t derivative_done;      /* dense backward: dy has been multiplied already */
+  int32_t folded;               /* forward: left out when losses run; a loss writes y instead */
+  double a, b;
+  double derivative_slope;
+  size_t outer, inner, row, offset; /* concatenate */
+} fnn_op;
+
+typedef enum { FNN_MEAN = 0, FNN_SUM, FNN_MEAN_WEIGHTED } fnn_reduction;
+
+/* One loss or metric of the program. */
+typedef struct {
+  int32_t kind;                    /* fnn_row_value, or -1: the caller's own */
+  int32_t prediction, probability; /* tensors; probability -1 or the output of the folded op */
+  int32_t target, weights;         /* tensors; weights -1: none */
+  int32_t mode, reduction;         /* losses: of the gradient; fnn_reduction */
+  double weight;                   /* losses: loss weight */
+  double smoothing, delta, threshold;
+  void *values;                    /* room for one value per row */
+} fnn_term;
+
+/* Where the rows of one tensor come from. Strides in bytes. */
+#define FNN_MAX_DIMENSIONS 8
+typedef struct {
+  int32_t tensor, type; /* fnn_source_type */
+  const void *data;
+  ptrdiff_t row_stride;
+  size_t dimensions; /* of one sample */
+  size_t shape[FNN_MAX_DIMENSIONS];
+  ptrdiff_t strides[FNN_MAX_DIMENSIONS];
+} fnn_feed;
+
+/* The caller's own operation `index` of a phase: 0 forward, 1 backward, 2 loss, 3 metric; n samples.
+ * Runs on the calling thread; not 0: the run ends and returns it. */
+typedef int (*fnn_callback)(void *context, int phase, size_t index, size_t n, int training);
+
+typedef struct {
+  fnn_type type;
+  int rule; /* fnn_rule of the optimizer */
+  size_t n_ops, n_backward, n_losses, n_metrics, n_inputs, n_feeds, n_outputs;
+  fnn_tensor *tensors;
+  fnn_param *params;
+  const fnn_op *ops;      /* forward, in order */
+  const fnn_op *backward; /* backward and updates, in order */
+  const fnn_term *losses, *metrics;
+  const fnn_feed *feeds;  /* inputs first (n_inputs of them), then targets and weights */
+  const int32_t *outputs; /* tensors that a prediction copies out */
+  fnn_callback callback;
+  void *context;
+} fnn_program;
+
+typedef enum { FNN_PREDICT = 0, FNN_EVALUATE, FNN_TRAIN } fnn_mode;
+
+typedef struct {
+  fnn_mode mode;
+  const int64_t *rows; /* row numbers of the data in the order of use; NULL: first, first+1 ... */
+  size_t first, n, batch;
+  const double *coefficients; /* training: FNN_COEFFICIENTS for every step */
+  uint64_t seed;
+  uint32_t step; /* number of the first step, for dropout */
+  double *sums;  /* one pair {sum of weighted values, sum of weights} per loss, then per metric */
+  void *const *outputs; /* prediction: contiguous, of the program's type; row 0 is row `first` */
+  int threads;          /* 0: chosen from the work */
+} fnn_job;
+
+/* Bytes of scratch memory one thread needs. */
+size_t fnn_scratch(const fnn_program *program);
+
+/* Threads that pay for a batch of n samples: a function of the work. */
+int fnn_choose_threads(const fnn_program *program, const fnn_job *job);
+
+/* Runs the job; `scratch` holds threads x fnn_scratch bytes, 64-byte aligned. Returns 0, or what a
+ * callback returned. *done counts the steps finished. Holds no lock of the caller's. */
+int fnn_run(const fnn_program *program, const fnn_job *job, void *scratch, size_t *done);
+
+

@@ -1,0 +1,139 @@
+/* Blocking and packing around the micro-kernel. Blind to instruction sets: all it knows is the
+ * kernel table. Blocks change where operands lie and when partial sums rest in memory, never the
+ * order of a sum: p runs upwards for every element of C.
+ *
+ * The loops, from outside (BLIS's five, see Van Zee and van de Geijn, ACM TOMS 41(3), 2015):
+ *   columns of C, so that a packed block of B stays in L2
+ *     rows of C, so that a block of C (and a packed block of A) stays in L2
+ *       p in steps of K_BLOCK, so that a panel of B stays in L1
+ *         panels of B
+ *           tiles of rows
+ */
+#include "gemm.h"
+
+#define K_BLOCK 256           /* x 64 bytes of a panel's row: 16 KiB, half of L1 */
+#define B_BLOCK (128 * 1024)  /* elements of a packed block of B */
+#define C_COLUMNS 512         /* columns of a block of C when B is read where it lies */
+#define C_ROWS 96             /* rows of a block of C */
+#define C_SCRATCH 8192        /* elements of a block of C that only the epilogue sees: 32 KiB */
+#define PACK_B_ROWS 64        /* with fewer rows, packing B costs more than it saves */
+#define PACK_A_STEPS 48       /* shorter columns of A are read where they lie */
+
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+static size_t up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+
+/* Columns of a block: as many as fit, in whole vectors, and all blocks nearly equal. */
+static size_t block_columns(size_t n, size_t most) {
+  if (most < FNN_LANES)
+    most = FNN_LANES;
+  const size_t blocks = (n + most - 1) / most;
+  return up((n + blocks - 1) / blocks, FNN_LANES);
+}
+
+typedef struct {
+  size_t columns, rows; /* of a block of C */
+  int pack_b, pack_a;
+} blocking;
+
+static blocking choose(size_t m, size_t n, size_t k, int b_transposed, size_t a_step, int scratch_c) {
+  blocking s;
+  s.pack_b = b_transposed || m >= PACK_B_ROWS;
+  s.pack_a = a_step != 1 && k >= PACK_A_STEPS;
+  size_t most = s.pack_b ? B_BLOCK / (k ? k : 1) / FNN_LANES * FNN_LANES : C_COLUMNS;
+  if (most > C_COLUMNS)
+    most = C_COLUMNS;
+  s.columns = block_columns(n, most);
+  s.rows = C_ROWS;
+  if (scratch_c)
+    s.rows = least(C_ROWS, C_SCRATCH / s.columns);
+  return s;
+}
+
+size_t FN(fnn_gemm_scratch)(size_t n, size_t k) {
+  const size_t panel = 8 * FNN_LANES; /* the widest */
+  const size_t b = least(k * (up(n, FNN_LANES) + panel), B_BLOCK + k * panel);
+  return C_SCRATCH + C_ROWS * K_BLOCK + up(b, FNN_LANES);
+}
+
+/* to: panels of `width` columns, each k rows one after the other, zeros beyond n. */
+static void pack_b(const FN(fnn_kernels) *kernels, real *to, const FN(fnn_product) *s, size_t n0,
+                   size_t n1, size_t width) {
+  for (size_t j = n0; j < n1; j += width, to += s->k * width) {
+    const size_t n = least(width, n1 - j);
+    if (s->b_transposed)
+      kernels->transpose(to, width, s->b + j * s->b_row, s->b_row, n, s->k);
+    else
+      for (size_t p = 0; p < s->k; p++) {
+        const real *from = s->b + p * s->b_row + j;
+        for (size_t i = 0; i < n; i++)
+          to[p * width + i] = from[i];
+      }
+  }
+}
+
+/* to: k runs of m elements. */
+static void pack_a(real *to, const real *a, size_t a_row, size_t a_step, size_t m, size_t k) {
+  for (size_t p = 0; p < k; p++)
+    for (size_t i = 0; i < m; i++)
+      to[p * m + i] = a[p * a_step + i * a_row];
+}
+
+void FN(fnn_gemm)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, size_t n1,
+                  real *scratch) {
+  if (m0 >= m1 || n0 >= n1)
+    return;
+  const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
+  const blocking block = choose(m1 - m0, n1 - n0, s->k, s->b_transposed, s->a_step, s->c == NULL);
+  const size_t tile_rows = (size_t)kernels->tile_rows;
+  const size_t width = kernels->tile_vectors[tile_rows] * FNN_LANES; /* of a packed panel */
+  real *const c_scratch = scratch;
+  real *const a_scratch = c_scratch + C_SCRATCH;
+  real *const b_scratch = a_scratch + C_ROWS * K_BLOCK;
+
+  for (size_t jc = n0; jc < n1; jc += block.columns) {
+    const size_t jc1 = least(jc + block.columns, n1);
+    if (block.pack_b)
+      pack_b(kernels, b_scratch, s, jc, jc1, width);
+
+    const size_t row_blocks = (m1 - m0 + block.rows - 1) / block.rows;
+    for (size_t r = 0; r < row_blocks; r++) {
+      const size_t ic = m0 + (m1 - m0) * r / row_blocks;
+      const size_t ic1 = m0 + (m1 - m0) * (r + 1) / row_blocks;
+      /* Tiles of nearly equal height: 32 rows are 6+5+5+6+5+5, never 6+6+6+6+6+2. */
+      const size_t tiles = (ic1 - ic + tile_rows - 1) / tile_rows;
+      const size_t highest = (ic1 - ic + tiles - 1) / tiles;
+      const size_t step = block.pack_b ? width : kernels->tile_vectors[highest] * FNN_LANES;
+      real *c = s->c ? s->c + ic * s->c_row + jc : c_scratch;
+      const size_t c_row = s->c ? s->c_row : block.columns;
+
+      size_t p0 = 0;
+      do { /* at least once: k = 0 still writes zeros */
+        const size_t depth = least(K_BLOCK, s->k - p0);
+        const int accumulate = s->accumulate || p0 > 0;
+        const real *a = s->a + ic * s->a_row + p0 * s->a_step;
+        size_t a_row = s->a_row, a_step = s->a_step;
+        if (block.pack_a) {
+          pack_a(a_scratch, a, a_row, a_step, ic1 - ic, depth);
+          a = a_scratch;
+          a_row = 1;
+          a_step = ic1 - ic;
+        }
+        for (size_t j = jc; j < jc1; j += step) {
+          const size_t columns = least(step, jc1 - j);
+          const real *b = block.pack_b ? b_scratch + (j - jc) * s->k + p0 * width
+                                       : s->b + p0 * s->b_row + j;
+          const size_t b_row = block.pack_b ? width : s->b_row;
+          for (size_t t = 0; t < tiles; t++) {
+            const size_t i = (ic1 - ic) * t / tiles, i1 = (ic1 - ic) * (t + 1) / tiles;
+            kernels->gemm_tile(c + i * c_row + (j - jc), c_row, a + i * a_row, a_row, a_step,
+                               b, b_row, i1 - i, columns, depth, accumulate);
+          }
+        }
+        p0 += depth;
+      } while (p0 < s->k);
+
+      if (s->epilogue)
+        s->epilogue(s->context, c, c_row, ic, ic1, jc, jc1);
+    }
+  }
+}

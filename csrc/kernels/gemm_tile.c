@@ -1,0 +1,156 @@
+/* The micro-kernel of every matrix product, and the transposing copy that feeds it.
+ *
+ *   C[i,j] = (accumulate ? C[i,j] : 0) + sum_p A[i,p] B[p,j]        i < m, j < n, p < k
+ *
+ * A tile of C lives in registers while p runs; each element is one chain of fused multiply-adds in
+ * the order of p, so neither the tile's shape nor the vector's width can change a bit. A is read an
+ * element at a time and broadcast, with any strides (x W reads it along rows, x' dy along columns);
+ * B is read in vectors along its rows. Per p and tile: m broadcasts, v loads, m v multiply-adds.
+ * Few rows take more vectors, so that about eight chains always hide the latency of the adder.
+ *
+ * Cost: 2 m n k FLOPs; (m + n) k elements read from cache.
+ */
+#include "kernels.h"
+
+#include "../simd/simd.h"
+
+#if defined(FNN_ISA_AVX512)
+#define ROWS_OF_VECTORS {0, 8, 4, 4, 4, 3, 3, 3, 3}
+#elif defined(FNN_ISA_AVX2)
+#define ROWS_OF_VECTORS {0, 6, 3, 2, 1, 1, 1}
+#elif defined(FNN_ISA_NEON)
+#define ROWS_OF_VECTORS {0, 4, 2, 2, 1, 1, 1}
+#else
+#define ROWS_OF_VECTORS {0, 1, 1, 1, 1}
+#endif
+
+const unsigned char KERNEL(tile_vectors)[TILE_ROWS + 1] = ROWS_OF_VECTORS;
+
+#define MOST_VECTORS 8
+
+/* With m, v and edge constant this unrolls into straight-line code. `edge`: the last vector holds
+ * fewer than FNN_LANES columns. */
+static inline __attribute__((always_inline)) void
+tile(const size_t m, const size_t v, const int edge, real *c, size_t c_row, const real *a,
+     size_t a_row, size_t a_step, const real *b, size_t b_row, size_t n, size_t k, int accumulate) {
+  vec sum[TILE_ROWS][MOST_VECTORS];
+  const size_t last = n - (v - 1) * FNN_LANES;
+
+#pragma GCC unroll 8
+  for (size_t i = 0; i < m; i++)
+#pragma GCC unroll 8
+    for (size_t j = 0; j < v; j++) {
+      const real *at = c + i * c_row + j * FNN_LANES;
+      sum[i][j] = !accumulate              ? vec_zero()
+                  : edge && j == v - 1 ? vec_load_n(at, last)
+                                           : vec_load(at);
+    }
+  for (size_t p = 0; p < k; p++) {
+    vec row[MOST_VECTORS];
+#pragma GCC unroll 8
+    for (size_t j = 0; j < v; j++)
+      row[j] = edge && j == v - 1 ? vec_load_n(b + j * FNN_LANES, last) : vec_load(b + j * FNN_LANES);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < m; i++) {
+      const vec x = vec_set(a[i * a_row]);
+#pragma GCC unroll 8
+      for (size_t j = 0; j < v; j++)
+        sum[i][j] = vec_fma(x, row[j], sum[i][j]);
+    }
+    a += a_step;
+    b += b_row;
+  }
+#pragma GCC unroll 8
+  for (size_t i = 0; i < m; i++)
+#pragma GCC unroll 8
+    for (size_t j = 0; j < v; j++) {
+      real *at = c + i * c_row + j * FNN_LANES;
+      if (edge && j == v - 1)
+        vec_store_n(at, sum[i][j], last);
+      else
+        vec_store(at, sum[i][j]);
+    }
+}
+
+typedef void (*tile_function)(real *, size_t, const real *, size_t, size_t, const real *, size_t,
+                              size_t, size_t, int);
+
+#define TILE(m, v)                                                                                 \
+  static void tile_##m##x##v(real *c, size_t c_row, const real *a, size_t a_row, size_t a_step,    \
+                             const real *b, size_t b_row, size_t n, size_t k, int accumulate) {    \
+    if (n == v * FNN_LANES)                                                                        \
+      tile(m, v, 0, c, c_row, a, a_row, a_step, b, b_row, n, k, accumulate);                       \
+    else                                                                                           \
+      tile(m, v, 1, c, c_row, a, a_row, a_step, b, b_row, n, k, accumulate);                       \
+  }
+
+/* clang-format off */
+#if defined(FNN_ISA_AVX512)
+TILE(1,1) TILE(1,2) TILE(1,3) TILE(1,4) TILE(1,5) TILE(1,6) TILE(1,7) TILE(1,8)
+TILE(2,1) TILE(2,2) TILE(2,3) TILE(2,4)
+TILE(3,1) TILE(3,2) TILE(3,3) TILE(3,4)
+TILE(4,1) TILE(4,2) TILE(4,3) TILE(4,4)
+TILE(5,1) TILE(5,2) TILE(5,3)
+TILE(6,1) TILE(6,2) TILE(6,3)
+TILE(7,1) TILE(7,2) TILE(7,3)
+TILE(8,1) TILE(8,2) TILE(8,3)
+static const tile_function tiles[TILE_ROWS + 1][MOST_VECTORS + 1] = {
+  {0},
+  {0, tile_1x1, tile_1x2, tile_1x3, tile_1x4, tile_1x5, tile_1x6, tile_1x7, tile_1x8},
+  {0, tile_2x1, tile_2x2, tile_2x3, tile_2x4},
+  {0, tile_3x1, tile_3x2, tile_3x3, tile_3x4},
+  {0, tile_4x1, tile_4x2, tile_4x3, tile_4x4},
+  {0, tile_5x1, tile_5x2, tile_5x3},
+  {0, tile_6x1, tile_6x2, tile_6x3},
+  {0, tile_7x1, tile_7x2, tile_7x3},
+  {0, tile_8x1, tile_8x2, tile_8x3},
+};
+#elif defined(FNN_ISA_AVX2)
+TILE(1,1) TILE(1,2) TILE(1,3) TILE(1,4) TILE(1,5) TILE(1,6)
+TILE(2,1) TILE(2,2) TILE(2,3)
+TILE(3,1) TILE(3,2)
+TILE(4,1) TILE(5,1) TILE(6,1)
+static const tile_function tiles[TILE_ROWS + 1][MOST_VECTORS + 1] = {
+  {0},
+  {0, tile_1x1, tile_1x2, tile_1x3, tile_1x4, tile_1x5, tile_1x6},
+  {0, tile_2x1, tile_2x2, tile_2x3},
+  {0, tile_3x1, tile_3x2},
+  {0, tile_4x1}, {0, tile_5x1}, {0, tile_6x1},
+};
+#elif defined(FNN_ISA_NEON)
+TILE(1,1) TILE(1,2) TILE(1,3) TILE(1,4)
+TILE(2,1) TILE(2,2)
+TILE(3,1) TILE(3,2)
+TILE(4,1) TILE(5,1) TILE(6,1)
+static const tile_function tiles[TILE_ROWS + 1][MOST_VECTORS + 1] = {
+  {0},
+  {0, tile_1x1, tile_1x2, tile_1x3, tile_1x4},
+  {0, tile_2x1, tile_2x2},
+  {0, tile_3x1, tile_3x2},
+  {0, tile_4x1}, {0, tile_5x1}, {0, tile_6x1},
+};
+#else
+TILE(1,1) TILE(2,1) TILE(3,1) TILE(4,1)
+static const tile_function tiles[TILE_ROWS + 1][MOST_VECTORS + 1] = {
+  {0}, {0, tile_1x1}, {0, tile_2x1}, {0, tile_3x1}, {0, tile_4x1},
+};
+#endif
+/* clang-format on */
+
+void KERNEL(gemm_tile)(real *c, size_t c_row, const real *a, size_t a_row, size_t a_step,
+                       const real *b, size_t b_row, size_t m, size_t n, size_t k, int accumulate) {
+  if (m && n)
+    tiles[m][(n + FNN_LANES - 1) / FNN_LANES](c, c_row, a, a_row, a_step, b, b_row, n, k,
+                                              accumulate);
+}
+
+void KERNEL(transpose)(real *to, size_t to_row, const real *from, size_t from_row, size_t n,
+                       size_t k) {
+  /* Eight rows of the target at a time: each source row then gives one run of a cache line. */
+  for (size_t p0 = 0; p0 < k; p0 += 8) {
+    const size_t p1 = p0 + 8 < k ? p0 + 8 : k;
+    for (size_t j = 0; j < n; j++)
+      for (size_t p = p0; p < p1; p++)
+        to[p * to_row + j] = from[j * from_row + p];
+  }
+}
