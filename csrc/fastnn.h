@@ -90,10 +90,6 @@ int fnn_isa_available(const char *name);
  * nothing, if it is not available. */
 int fnn_set_isa(const char *name);
 
-#ifdef __cplusplus
-}
-#endif
-#endif
 
 /* --- Programs ------------------------------------------------------------------------------
  *
@@ -212,4 +208,8 @@ int fnn_choose_threads(const fnn_program *program, const fnn_job *job);
  * callback returned. *done counts the steps finished. Holds no lock of the caller's. */
 int fnn_run(const fnn_program *program, const fnn_job *job, void *scratch, size_t *done);
 
+#ifdef __cplusplus
+}
+#endif
 
+#endif
