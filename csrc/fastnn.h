@@ -198,14 +198,14 @@ typedef struct {
   int threads;          /* 0: chosen from the work */
 } fnn_job;
 
-/* Bytes of scratch memory one thread needs. */
-size_t fnn_scratch(const fnn_program *program);
+/* Bytes of scratch memory one thread needs for batches of this size. */
+size_t fnn_scratch(const fnn_program *program, size_t batch);
 
 /* Threads that pay for a batch of n samples: a function of the work. */
 int fnn_choose_threads(const fnn_program *program, const fnn_job *job);
 
-/* Runs the job; `scratch` holds threads x fnn_scratch bytes, 64-byte aligned. Returns 0, or what a
- * callback returned. *done counts the steps finished. Holds no lock of the caller's. */
+/* Runs the job; `scratch` holds threads x fnn_scratch(program, job->batch) bytes, 64-byte aligned.
+ * Returns 0, or what a callback returned. *done counts the steps finished. */
 int fnn_run(const fnn_program *program, const fnn_job *job, void *scratch, size_t *done);
 
 #ifdef __cplusplus

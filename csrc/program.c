@@ -1,0 +1,647 @@
+/* Runs a program: for every batch of a job it gathers the rows, then goes through the forward
+ * operations, the losses and metrics, the backward operations with the optimizer's updates, and
+ * the running sums.
+ *
+ * All threads run all of it (SPMD). An operation divides its output among them and is one of two
+ * kinds: ROWS, if a thread reads and writes only its own samples of the batch, or WHOLE, if it
+ * reads what others wrote. Threads wait for each other only between two operations that are not
+ * both ROWS. Work is divided over outputs, never over a sum, so the bits do not depend on it.
+ *
+ * Compiled once per element type.
+ */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "gemm.h"
+#include "threads.h"
+
+typedef enum { CLEAN = 0, ROWS, WHOLE } reach;
+
+typedef struct {
+  const fnn_program *program;
+  const fnn_job *job;
+  char *scratch;
+  size_t scratch_bytes;
+  size_t done;
+  atomic_int result;
+} run_state;
+
+/* One thread's view of the run. */
+typedef struct {
+  run_state *run;
+  const fnn_program *program;
+  const fnn_job *job;
+  const FN(fnn_kernels) *kernels;
+  fnn_team *team;
+  int thread, threads;
+  reach since;         /* what has been done since the last barrier */
+  int values_visible;  /* a barrier has passed since the losses wrote their row values */
+  real *scratch;
+  size_t n;            /* samples of this batch */
+  size_t first, last;  /* this thread's samples */
+  const double *c;     /* coefficients of this step */
+  fnn_random random;
+} worker;
+
+static void barrier(worker *w) {
+  fnn_barrier(w->team);
+  w->since = CLEAN;
+  w->values_visible = 1;
+}
+
+/* To be called before an operation of this reach. */
+static void enter(worker *w, reach next) {
+  if (w->since != CLEAN && !(w->since == ROWS && next == ROWS))
+    barrier(w);
+  w->since = next;
+}
+
+static real *at(const fnn_tensor *t, size_t sample) { return (real *)t->value + sample * t->stride; }
+static real *grad_at(const fnn_tensor *t, size_t sample) {
+  return (real *)t->grad + sample * t->stride;
+}
+static size_t size_of(const fnn_tensor *t) { return t->rows * t->features; }
+
+/* The distance of two runs of `features` elements, all samples' runs being counted in one go. */
+static size_t run_stride(const fnn_tensor *t) { return t->rows == 1 ? t->stride : t->features; }
+
+/* This thread's share of n things in units of `unit`. */
+static void share(const worker *w, size_t n, size_t unit, size_t *from, size_t *to) {
+  const size_t units = (n + unit - 1) / unit;
+  *from = units * (size_t)w->thread / (size_t)w->threads * unit;
+  *to = units * ((size_t)w->thread + 1) / (size_t)w->threads * unit;
+  if (*to > n)
+    *to = n;
+  if (*from > n)
+    *from = n;
+}
+
+/* ---- gathering ------------------------------------------------------------------------------ */
+
+static real *gather_sample(const worker *w, real *to, const char *from, const fnn_feed *feed,
+                           size_t dimension) {
+  if (feed->dimensions == 0) {
+    w->kernels->convert(to, from, 0, feed->type, 1);
+    return to + 1;
+  }
+  const size_t n = feed->shape[dimension];
+  const ptrdiff_t stride = feed->strides[dimension];
+  if (dimension + 1 == feed->dimensions) {
+    w->kernels->convert(to, from, stride, feed->type, n);
+    return to + n;
+  }
+  for (size_t i = 0; i < n; i++)
+    to = gather_sample(w, to, from + (ptrdiff_t)i * stride, feed, dimension + 1);
+  return to;
+}
+
+static void gather(worker *w, size_t begin) {
+  enter(w, ROWS);
+  const size_t feeds = w->job->mode == FNN_PREDICT ? w->program->n_inputs : w->program->n_feeds;
+  for (size_t f = 0; f < feeds; f++) {
+    const fnn_feed *feed = &w->program->feeds[f];
+    const fnn_tensor *tensor = &w->program->tensors[feed->tensor];
+    for (size_t i = w->first; i < w->last; i++) {
+      const size_t position = begin + i;
+      const ptrdiff_t row = w->job->rows ? (ptrdiff_t)w->job->rows[position]
+                                         : (ptrdiff_t)(w->job->first + position);
+      gather_sample(w, at(tensor, i), (const char *)feed->data + row * feed->row_stride, feed, 0);
+    }
+  }
+}
+
+/* ---- dense ---------------------------------------------------------------------------------- */
+
+static void update_span(const worker *w, const fnn_param *p, const real *g, size_t offset, size_t n) {
+  real *slots[FNN_MAX_SLOTS];
+  for (int s = 0; s < FNN_MAX_SLOTS; s++)
+    slots[s] = p->slots[s] ? (real *)p->slots[s] + offset : NULL;
+  w->kernels->update(w->program->rule, (real *)p->value + offset, g, slots, w->c, n);
+}
+
+typedef struct {
+  const worker *w;
+  const fnn_op *op;
+} dense_context;
+
+static int by_row(int activation) {
+  return activation == FNN_SOFTMAX || activation == FNN_LOG_SOFTMAX;
+}
+
+static void dense_forward_epilogue(void *context, real *block, size_t row, size_t i0, size_t i1,
+                                   size_t j0, size_t j1) {
+  const dense_context *d = context;
+  const fnn_op *op = d->op;
+  const real *bias = op->bias < 0 ? NULL : (real *)d->w->program->params[op->bias].value + j0;
+  const int activation = by_row(op->activation) ? FNN_LINEAR : op->activation;
+  for (size_t i = i0; i < i1; i++, block += row)
+    d->w->kernels->activation_forward(block, block, bias, activation, (real)op->a, j1 - j0);
+}
+
+#define MANY_ROWS 256
+
+/* y = activation(x W + b): columns of y are divided if there are enough of them and W is large
+ * beside x, else samples. */
+static void dense_forward(worker *w, const fnn_op *op) {
+  const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
+  const fnn_param *kernel = &w->program->params[op->kernel];
+  const size_t runs = x->rows, m = w->n * runs, n = kernel->columns;
+  const int by_columns = w->threads > 1 && m < MANY_ROWS &&
+                         n >= 4 * FNN_LANES * (size_t)w->threads;
+  dense_context context = {w, op};
+  const FN(fnn_product) product = {
+      .m = m, .n = n, .k = kernel->rows,
+      .a = x->value, .a_row = run_stride(x), .a_step = 1,
+      .b = kernel->value, .b_row = kernel->ld,
+      .c = y->value, .c_row = run_stride(y),
+      .epilogue = op->bias >= 0 || op->activation != FNN_LINEAR ? dense_forward_epilogue : NULL,
+      .context = &context,
+  };
+  if (by_columns) {
+    size_t from, to;
+    enter(w, WHOLE);
+    share(w, n, FNN_LANES, &from, &to);
+    FN(fnn_gemm)(&product, 0, m, from, to, w->scratch);
+  } else {
+    enter(w, ROWS);
+    FN(fnn_gemm)(&product, w->first * runs, w->last * runs, 0, n, w->scratch);
+  }
+  if (by_row(op->activation)) {
+    enter(w, ROWS);
+    for (size_t i = w->first * runs; i < w->last * runs; i++) {
+      real *row = (real *)y->value + i * product.c_row;
+      w->kernels->activation_forward(row, row, NULL, op->activation, (real)op->a, n);
+    }
+  }
+}
+
+static void dense_dx_epilogue(void *context, real *block, size_t row, size_t i0, size_t i1,
+                              size_t j0, size_t j1) {
+  const dense_context *d = context;
+  const fnn_op *op = d->op;
+  const fnn_tensor *x = &d->w->program->tensors[op->x];
+  const real *y = (real *)x->value + i0 * run_stride(x) + j0;
+  for (size_t i = i0; i < i1; i++, block += row, y += run_stride(x))
+    d->w->kernels->activation_backward(block, block, NULL, y, op->derivative,
+                                       (real)op->derivative_slope, j1 - j0, 0);
+}
+
+static void dense_update_epilogue(void *context, real *block, size_t row, size_t i0, size_t i1,
+                                  size_t j0, size_t j1) {
+  const dense_context *d = context;
+  const fnn_param *kernel = &d->w->program->params[d->op->kernel];
+  for (size_t i = i0; i < i1; i++, block += row)
+    update_span(d->w, kernel, block, i * kernel->ld + j0, j1 - j0);
+}
+
+/* db = sum of the rows of dz, row by row; each thread sums its columns. */
+static void dense_bias_gradient(worker *w, const fnn_op *op, const fnn_tensor *y) {
+  const fnn_param *bias = &w->program->params[op->bias];
+  size_t from, to;
+  share(w, bias->columns, FNN_LANES, &from, &to);
+  if (from >= to)
+    return;
+  real *db = (real *)bias->grad + from;
+  if (op->bias_mode != FNN_ACCUMULATE)
+    memset(db, 0, (to - from) * sizeof(real));
+  const real *dz = (real *)y->grad + from;
+  const size_t rows = w->n * y->rows, stride = run_stride(y);
+  for (size_t i = 0; i < rows; i++, dz += stride)
+    w->kernels->add(db, dz, to - from);
+  if (op->bias_mode == FNN_FUSED)
+    update_span(w, bias, db, from, to - from);
+}
+
+/* dz = dy f'(y); dx = dz W'; dW = x' dz; db = sum dz. A thread makes the same columns of dx as rows
+ * of dW, so that it may update its rows of W while others still read theirs. */
+static void dense_backward(worker *w, const fnn_op *op) {
+  const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
+  const fnn_param *kernel = &w->program->params[op->kernel];
+  const size_t rows = w->n * x->rows, inputs = kernel->rows, outputs = kernel->columns;
+  dense_context context = {w, op};
+
+  if (op->activation != FNN_LINEAR && !op->derivative_done) {
+    enter(w, ROWS);
+    for (size_t i = w->first * y->rows; i < w->last * y->rows; i++) {
+      real *dz = (real *)y->grad + i * run_stride(y);
+      w->kernels->activation_backward(dz, dz, NULL, (real *)y->value + i * run_stride(y),
+                                      op->activation, (real)op->a, outputs, 0);
+    }
+  }
+  enter(w, WHOLE);
+
+  const int by_inputs = inputs >= 2 * FNN_LANES * (size_t)w->threads || inputs >= outputs;
+  const size_t unit = op->x_mode == FNN_SKIP ? (size_t)w->kernels->tile_rows : FNN_LANES;
+  size_t from, to;
+  share(w, inputs, unit, &from, &to);
+
+  if (op->x_mode != FNN_SKIP) {
+    const FN(fnn_product) dx = {
+        .m = rows, .n = inputs, .k = outputs,
+        .a = y->grad, .a_row = run_stride(y), .a_step = 1,
+        .b = kernel->value, .b_row = kernel->ld, .b_transposed = 1,
+        .c = x->grad, .c_row = run_stride(x), .accumulate = op->x_mode == FNN_ACCUMULATE,
+        .epilogue = op->derivative != FNN_LINEAR ? dense_dx_epilogue : NULL,
+        .context = &context,
+    };
+    FN(fnn_gemm)(&dx, 0, rows, from, to, w->scratch);
+  }
+  if (op->bias >= 0 && op->bias_mode != FNN_SKIP)
+    dense_bias_gradient(w, op, y);
+  if (op->kernel_mode != FNN_SKIP) {
+    const int fused = op->kernel_mode == FNN_FUSED;
+    const FN(fnn_product) dw = {
+        .m = inputs, .n = outputs, .k = rows,
+        .a = x->value, .a_row = 1, .a_step = run_stride(x),
+        .b = y->grad, .b_row = run_stride(y),
+        .c = fused ? NULL : kernel->grad, .c_row = kernel->ld,
+        .accumulate = op->kernel_mode == FNN_ACCUMULATE,
+        .epilogue = fused ? dense_update_epilogue : NULL,
+        .context = &context,
+    };
+    if (by_inputs) {
+      FN(fnn_gemm)(&dw, from, to, 0, outputs, w->scratch);
+    } else {
+      if (fused && op->x_mode != FNN_SKIP) {
+        barrier(w); /* others may still be reading the columns that are updated here */
+        w->since = WHOLE;
+      }
+      share(w, outputs, FNN_LANES, &from, &to);
+      FN(fnn_gemm)(&dw, 0, inputs, from, to, w->scratch);
+    }
+  }
+}
+
+/* ---- everything else ------------------------------------------------------------------------ */
+
+static void activate(worker *w, const fnn_op *op) {
+  const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
+  const int accumulate = op->x_mode == FNN_ACCUMULATE;
+  const size_t runs = by_row(op->activation) ? x->rows : 1;
+  const size_t length = size_of(x) / runs;
+  enter(w, ROWS);
+  for (size_t i = w->first; i < w->last; i++)
+    for (size_t r = 0; r < runs; r++) {
+      const size_t o = r * length;
+      if (!op->backward)
+        w->kernels->activation_forward(at(y, i) + o, at(x, i) + o, NULL, op->activation,
+                                       (real)op->a, length);
+      else if (op->x_mode != FNN_SKIP)
+        w->kernels->activation_backward(grad_at(x, i) + o, grad_at(y, i) + o, at(x, i) + o,
+                                        at(y, i) + o, op->activation, (real)op->a, length,
+                                        accumulate);
+    }
+}
+
+static void prelu(worker *w, const fnn_op *op) {
+  const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
+  const fnn_param *alpha = &w->program->params[op->kernel];
+  if (!op->backward) {
+    enter(w, ROWS);
+    for (size_t i = w->first; i < w->last; i++)
+      w->kernels->prelu_forward(at(y, i), at(x, i), alpha->value, size_of(x));
+    return;
+  }
+  /* dalpha is a sum over the batch: each thread makes its columns of it, row by row. */
+  enter(w, WHOLE);
+  size_t from, to;
+  share(w, size_of(x), FNN_LANES, &from, &to);
+  if (from >= to)
+    return;
+  const int learn = op->kernel_mode != FNN_SKIP;
+  real *dalpha = learn ? (real *)alpha->grad + from : NULL;
+  if (learn && op->kernel_mode != FNN_ACCUMULATE)
+    memset(dalpha, 0, (to - from) * sizeof(real));
+  for (size_t i = 0; i < w->n; i++)
+    w->kernels->prelu_backward(op->x_mode == FNN_SKIP ? NULL : grad_at(x, i) + from, dalpha,
+                               grad_at(y, i) + from, at(x, i) + from, (real *)alpha->value + from,
+                               to - from, op->x_mode == FNN_ACCUMULATE);
+  if (op->kernel_mode == FNN_FUSED)
+    update_span(w, alpha, dalpha, from, to - from);
+}
+
+static void scale(worker *w, const fnn_op *op) {
+  const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
+  enter(w, ROWS);
+  for (size_t i = w->first; i < w->last; i++)
+    if (!op->backward)
+      w->kernels->scale(at(y, i), at(x, i), (real)op->a, (real)op->b, size_of(x), 0);
+    else if (op->x_mode != FNN_SKIP)
+      w->kernels->scale(grad_at(x, i), grad_at(y, i), (real)op->a, 0, size_of(x),
+                        op->x_mode == FNN_ACCUMULATE);
+}
+
+static void dropout(worker *w, const fnn_op *op) {
+  const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
+  const size_t size = size_of(x);
+  fnn_random random = w->random;
+  random.stream = (uint32_t)op->stream;
+  enter(w, ROWS);
+  for (size_t i = w->first; i < w->last; i++)
+    if (op->backward) {
+      if (op->x_mode != FNN_SKIP)
+        w->kernels->dropout(grad_at(x, i), grad_at(y, i), op->a, random, i * size, size,
+                            op->x_mode == FNN_ACCUMULATE);
+    } else if (w->job->mode == FNN_TRAIN)
+      w->kernels->dropout(at(y, i), at(x, i), op->a, random, i * size, size, 0);
+    else
+      memcpy(at(y, i), at(x, i), size * sizeof(real));
+}
+
+static void concatenate(worker *w, const fnn_op *op) {
+  const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
+  enter(w, ROWS);
+  if (op->backward && op->x_mode == FNN_SKIP)
+    return;
+  for (size_t i = w->first; i < w->last; i++)
+    for (size_t o = 0; o < op->outer; o++) {
+      const size_t in = o * op->inner, out = o * op->row + op->offset;
+      if (!op->backward)
+        memcpy(at(y, i) + out, at(x, i) + in, op->inner * sizeof(real));
+      else if (op->x_mode == FNN_ACCUMULATE)
+        w->kernels->add(grad_at(x, i) + in, grad_at(y, i) + out, op->inner);
+      else
+        memcpy(grad_at(x, i) + in, grad_at(y, i) + out, op->inner * sizeof(real));
+    }
+}
+
+static void merge(worker *w, const fnn_op *op) {
+  const fnn_tensor *x = &w->program->tensors[op->x], *z = &w->program->tensors[op->z];
+  const fnn_tensor *y = &w->program->tensors[op->y];
+  enter(w, ROWS);
+  for (size_t i = w->first; i < w->last; i++)
+    if (!op->backward)
+      w->kernels->merge(at(y, i), at(x, i), at(z, i), op->merge, size_of(x));
+    else
+      w->kernels->merge_backward(op->x_mode == FNN_SKIP ? NULL : grad_at(x, i),
+                                 op->x_mode == FNN_ACCUMULATE,
+                                 op->z_mode == FNN_SKIP ? NULL : grad_at(z, i),
+                                 op->z_mode == FNN_ACCUMULATE, grad_at(y, i), at(x, i), at(z, i),
+                                 op->merge, size_of(x));
+}
+
+static void update(worker *w, const fnn_op *op) {
+  const fnn_param *p = &w->program->params[op->kernel];
+  enter(w, WHOLE);
+  size_t from, to;
+  share(w, p->rows, 1, &from, &to);
+  if (p->rows == 1) {
+    share(w, p->columns, FNN_LANES, &from, &to);
+    if (from < to)
+      update_span(w, p, (real *)p->grad + from, from, to - from);
+    return;
+  }
+  for (size_t i = from; i < to; i++)
+    update_span(w, p, (real *)p->grad + i * p->ld, i * p->ld, p->columns);
+}
+
+/* The caller's own code runs on the calling thread while the others wait. */
+static int call(worker *w, int phase, size_t index) {
+  enter(w, WHOLE);
+  if (w->thread == 0) {
+    const int result = w->program->callback(w->program->context, phase, index, w->n,
+                                            w->job->mode == FNN_TRAIN);
+    if (result)
+      atomic_store(&w->run->result, result);
+  }
+  barrier(w);
+  w->since = WHOLE; /* so that nobody writes `result` before all have read it */
+  return atomic_load(&w->run->result);
+}
+
+static int execute(worker *w, const fnn_op *op, int phase, size_t index) {
+  switch ((fnn_code)op->code) {
+  case FNN_DENSE:
+    if (op->backward)
+      dense_backward(w, op);
+    else
+      dense_forward(w, op);
+    break;
+  case FNN_ACTIVATE:
+    activate(w, op);
+    break;
+  case FNN_PRELU:
+    prelu(w, op);
+    break;
+  case FNN_SCALE:
+    scale(w, op);
+    break;
+  case FNN_DROPOUT:
+    dropout(w, op);
+    break;
+  case FNN_CONCATENATE:
+    concatenate(w, op);
+    break;
+  case FNN_MERGE:
+    merge(w, op);
+    break;
+  case FNN_UPDATE:
+    update(w, op);
+    break;
+  case FNN_CALL:
+    return call(w, phase, index);
+  case FNN_OPERATIONS:
+    break;
+  }
+  return 0;
+}
+
+/* ---- losses and metrics --------------------------------------------------------------------- */
+
+static double weight_of(const worker *w, const fnn_term *term, size_t sample, size_t run) {
+  if (term->weights < 0)
+    return 1.0;
+  const fnn_tensor *t = &w->program->tensors[term->weights];
+  return (double)at(t, sample)[size_of(t) == 1 ? 0 : run];
+}
+
+static double sum_of_weights(const worker *w, const fnn_term *term, size_t runs) {
+  double sum = 0.0;
+  for (size_t i = 0; i < w->n; i++)
+    for (size_t r = 0; r < runs; r++)
+      sum += weight_of(w, term, i, r);
+  return sum;
+}
+
+static void evaluate_term(worker *w, const fnn_term *term, int is_loss) {
+  const fnn_tensor *p = &w->program->tensors[term->prediction];
+  const fnn_tensor *t = &w->program->tensors[term->target];
+  const fnn_tensor *q = term->probability < 0 ? NULL : &w->program->tensors[term->probability];
+  const fnn_row_options options = {term->smoothing, term->delta, term->threshold};
+  const size_t target_row = size_of(t) / p->rows;
+  const int learn = w->job->mode == FNN_TRAIN && p->grad && term->mode != FNN_SKIP;
+  double scale = term->weight;
+  if (is_loss && learn) {
+    if (term->reduction == FNN_MEAN)
+      scale /= (double)(w->n * p->rows);
+    else if (term->reduction == FNN_MEAN_WEIGHTED) {
+      enter(w, term->weights < 0 ? ROWS : WHOLE); /* it reads all weights of the batch */
+      const double sum = sum_of_weights(w, term, p->rows);
+      scale = sum != 0.0 ? scale / sum : 0.0;
+    }
+  }
+  enter(w, ROWS);
+  w->values_visible = 0;
+  for (size_t i = w->first; i < w->last; i++)
+    for (size_t r = 0; r < p->rows; r++) {
+      const double weight = weight_of(w, term, i, r);
+      const real *prediction = at(p, i) + r * p->features;
+      const real *target = at(t, i) + r * target_row;
+      real value;
+      if (is_loss)
+        value = w->kernels->loss_row(
+            term->kind, learn ? grad_at(p, i) + r * p->features : NULL,
+            q ? at(q, i) + r * p->features : NULL, target, prediction, (real)(scale * weight),
+            &options, p->features, term->mode == FNN_ACCUMULATE);
+      else
+        value = w->kernels->row_value(term->kind, target, prediction, &options, p->features);
+      ((real *)term->values)[i * p->rows + r] = value;
+    }
+}
+
+/* Adds the batch's row values in their order to the running sums. */
+static void add_sums(const worker *w, const fnn_term *term, int is_loss, double *sums) {
+  const size_t runs = w->program->tensors[term->prediction].rows;
+  double values = 0.0;
+  for (size_t i = 0; i < w->n; i++)
+    for (size_t r = 0; r < runs; r++)
+      values += weight_of(w, term, i, r) * (double)((real *)term->values)[i * runs + r];
+  if (!is_loss) {
+    sums[0] += values;
+    sums[1] += sum_of_weights(w, term, runs);
+    return;
+  }
+  const double n = (double)w->n;
+  if (term->reduction == FNN_MEAN)
+    values /= (double)runs;
+  else if (term->reduction == FNN_SUM)
+    values *= n;
+  else {
+    const double sum = sum_of_weights(w, term, runs);
+    values = sum != 0.0 ? values / sum * n : 0.0;
+  }
+  sums[0] += values;
+  sums[1] += n;
+}
+
+/* ---- the run -------------------------------------------------------------------------------- */
+
+static int losses_and_metrics(worker *w) {
+  const fnn_program *p = w->program;
+  for (size_t i = 0; i < p->n_losses + p->n_metrics; i++) {
+    const int is_loss = i < p->n_losses;
+    const size_t index = is_loss ? i : i - p->n_losses;
+    const fnn_term *term = is_loss ? &p->losses[index] : &p->metrics[index];
+    if (term->kind >= 0)
+      evaluate_term(w, term, is_loss);
+    else if (call(w, is_loss ? 2 : 3, index))
+      return 1;
+  }
+  return 0;
+}
+
+static void sums(worker *w) {
+  const fnn_program *p = w->program;
+  if (!w->values_visible)
+    barrier(w);
+  if (w->thread == 0 && w->job->sums)
+    for (size_t i = 0; i < p->n_losses + p->n_metrics; i++) {
+      const int is_loss = i < p->n_losses;
+      const fnn_term *term = is_loss ? &p->losses[i] : &p->metrics[i - p->n_losses];
+      if (term->kind >= 0)
+        add_sums(w, term, is_loss, w->job->sums + 2 * i);
+    }
+  w->since = WHOLE; /* the next batch must not overwrite what is still being read */
+}
+
+static void copy_outputs(worker *w, size_t begin) {
+  enter(w, ROWS);
+  for (size_t k = 0; k < w->program->n_outputs; k++) {
+    const fnn_tensor *t = &w->program->tensors[w->program->outputs[k]];
+    const size_t size = size_of(t);
+    for (size_t i = w->first; i < w->last; i++)
+      memcpy((real *)w->job->outputs[k] + (begin + i) * size, at(t, i), size * sizeof(real));
+  }
+}
+
+static int step(worker *w, size_t begin) {
+  const fnn_program *p = w->program;
+  const fnn_mode mode = w->job->mode;
+  gather(w, begin);
+  for (size_t i = 0; i < p->n_ops; i++)
+    if (!(p->ops[i].folded && mode != FNN_PREDICT))
+      if (execute(w, &p->ops[i], 0, i))
+        return 1;
+  if (mode == FNN_PREDICT) {
+    if (w->job->outputs)
+      copy_outputs(w, begin);
+    return 0;
+  }
+  if (losses_and_metrics(w))
+    return 1;
+  if (mode == FNN_TRAIN)
+    for (size_t i = 0; i < p->n_backward; i++)
+      if (execute(w, &p->backward[i], 1, i))
+        return 1;
+  sums(w);
+  return 0;
+}
+
+static void region(void *context, fnn_team *team, int thread, int threads) {
+  run_state *run = context;
+  const fnn_job *job = run->job;
+  worker w = {
+      .run = run, .program = run->program, .job = job, .kernels = FN(fnn_kernel_table)(),
+      .team = team, .thread = thread, .threads = threads, .values_visible = 1,
+      .scratch = (real *)(run->scratch + (size_t)thread * run->scratch_bytes),
+      .random = {.seed = job->seed, .step = job->step},
+  };
+  size_t number = 0;
+  for (size_t begin = 0; begin < job->n; begin += job->batch, number++) {
+    w.n = job->n - begin < job->batch ? job->n - begin : job->batch;
+    w.first = w.n * (size_t)thread / (size_t)threads;
+    w.last = w.n * ((size_t)thread + 1) / (size_t)threads;
+    w.c = job->coefficients ? job->coefficients + number * FNN_COEFFICIENTS : NULL;
+    w.random.step = job->step + (uint32_t)number;
+    if (step(&w, begin))
+      return;
+    if (thread == 0)
+      run->done++;
+  }
+}
+
+int FN(fnn_run)(const fnn_program *program, const fnn_job *job, int threads, void *scratch,
+                size_t scratch_bytes, size_t *done);
+size_t FN(fnn_scratch)(const fnn_program *program, size_t batch);
+
+int FN(fnn_run)(const fnn_program *program, const fnn_job *job, int threads, void *scratch,
+                size_t scratch_bytes, size_t *done) {
+  run_state run = {.program = program, .job = job, .scratch = scratch,
+                   .scratch_bytes = scratch_bytes};
+  if (job->n && job->batch)
+    fnn_parallel(threads, region, &run);
+  if (done)
+    *done = run.done;
+  return atomic_load(&run.result);
+}
+
+size_t FN(fnn_scratch)(const fnn_program *p, size_t batch) {
+  size_t most = 0;
+  for (int backward = 0; backward < 2; backward++)
+    for (size_t i = 0; i < (backward ? p->n_backward : p->n_ops); i++) {
+      const fnn_op *op = backward ? &p->backward[i] : &p->ops[i];
+      if (op->code != FNN_DENSE)
+        continue;
+      const fnn_param *kernel = &p->params[op->kernel];
+      const size_t rows = batch * p->tensors[op->x].rows;
+      const size_t need[3] = {
+          FN(fnn_gemm_scratch)(kernel->columns, kernel->rows),
+          backward ? FN(fnn_gemm_scratch)(kernel->rows, kernel->columns) : 0,
+          backward ? FN(fnn_gemm_scratch)(kernel->columns, rows) : 0,
+      };
+      for (int k = 0; k < 3; k++)
+        if (need[k] > most)
+          most = need[k];
+    }
+  return (most * sizeof(real) + 63) / 64 * 64;
+}

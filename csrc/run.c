@@ -1,0 +1,41 @@
+/* The entry points of program.c, which is compiled once per element type. */
+#include "fastnn.h"
+
+int fnn_run_f32(const fnn_program *, const fnn_job *, int, void *, size_t, size_t *);
+int fnn_run_f64(const fnn_program *, const fnn_job *, int, void *, size_t, size_t *);
+size_t fnn_scratch_f32(const fnn_program *, size_t);
+size_t fnn_scratch_f64(const fnn_program *, size_t);
+
+/* One more thread pays for itself from this many FLOPs a step on; see docs/performance.md. */
+#define FLOPS_PER_THREAD 1.5e6
+
+size_t fnn_scratch(const fnn_program *program, size_t batch) {
+  return program->type == FNN_F64 ? fnn_scratch_f64(program, batch)
+                                  : fnn_scratch_f32(program, batch);
+}
+
+int fnn_choose_threads(const fnn_program *p, const fnn_job *job) {
+  const int most = fnn_num_threads();
+  if (most == 1)
+    return 1;
+  const double n = (double)(job->n < job->batch ? job->n : job->batch);
+  double flops = 0.0;
+  for (size_t i = 0; i < p->n_ops; i++) {
+    const fnn_op *op = &p->ops[i];
+    const fnn_tensor *y = &p->tensors[op->y];
+    double work = 8.0 * n * (double)(y->rows * y->features);
+    if (op->code == FNN_DENSE)
+      work += 2.0 * n * (double)y->rows *
+              (double)(p->params[op->kernel].rows * p->params[op->kernel].columns);
+    flops += job->mode == FNN_TRAIN ? 3.0 * work : work;
+  }
+  const double threads = flops / FLOPS_PER_THREAD;
+  return threads < 1.0 ? 1 : threads < most ? (int)threads : most;
+}
+
+int fnn_run(const fnn_program *program, const fnn_job *job, void *scratch, size_t *done) {
+  const size_t bytes = fnn_scratch(program, job->batch);
+  const int threads = job->threads > 0 ? job->threads : fnn_choose_threads(program, job);
+  return program->type == FNN_F64 ? fnn_run_f64(program, job, threads, scratch, bytes, done)
+                                  : fnn_run_f32(program, job, threads, scratch, bytes, done);
+}
