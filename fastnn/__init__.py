@@ -23,55 +23,52 @@ from fastnn._version import __version__
 
 if TYPE_CHECKING:
     from fastnn import (
-        activations as activations,
+        activations,
+        callbacks,
+        config,
+        datasets,
+        initializers,
+        kernels,
+        layers,
+        losses,
+        metrics,
+        models,
+        optimizers,
+        saving,
+        utils,
     )
-    from fastnn import (
-        callbacks as callbacks,
-    )
-    from fastnn import (
-        config as config,
-    )
-    from fastnn import (
-        datasets as datasets,
-    )
-    from fastnn import (
-        initializers as initializers,
-    )
-    from fastnn import (
-        kernels as kernels,
-    )
-    from fastnn import (
-        layers as layers,
-    )
-    from fastnn import (
-        losses as losses,
-    )
-    from fastnn import (
-        metrics as metrics,
-    )
-    from fastnn import (
-        models as models,
-    )
-    from fastnn import (
-        optimizers as optimizers,
-    )
-    from fastnn import (
-        saving as saving,
-    )
-    from fastnn import (
-        utils as utils,
-    )
-    from fastnn.graph import Input as Input
-    from fastnn.models import Model as Model
-    from fastnn.models import Sequential as Sequential
-    from fastnn.utils import set_random_seed as set_random_seed
-    from fastnn.variable import Variable as Variable
+    from fastnn._core import get_num_threads, set_num_threads
+    from fastnn.config import set_random_seed
+    from fastnn.graph import Input
+    from fastnn.models import Model, Sequential
+    from fastnn.variable import Variable
 
-_MODULES = (
-    "activations", "callbacks", "config", "datasets", "initializers", "kernels", "layers",
-    "losses", "metrics", "models", "optimizers", "saving", "utils",
-)  # fmt: skip
-_NAMES = {
+__all__ = [
+    "Input",
+    "Model",
+    "Sequential",
+    "Variable",
+    "__version__",
+    "activations",
+    "callbacks",
+    "config",
+    "datasets",
+    "get_num_threads",
+    "initializers",
+    "kernels",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "saving",
+    "set_num_threads",
+    "set_random_seed",
+    "utils",
+]
+
+# Where the names live that are not modules themselves.
+_HOMES = {
     "Input": "graph",
     "Model": "models",
     "Sequential": "models",
@@ -81,18 +78,14 @@ _NAMES = {
     "set_random_seed": "config",
 }
 
-__all__ = ["__version__", *_MODULES, *_NAMES]
-
 
 def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
     import importlib
 
-    if name in _MODULES:
-        value = importlib.import_module(f"fastnn.{name}")
-    elif name in _NAMES:
-        value = getattr(importlib.import_module(f"fastnn.{_NAMES[name]}"), name)
-    else:
-        raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
+    module = importlib.import_module(f"fastnn.{_HOMES.get(name, name)}")
+    value = getattr(module, name) if name in _HOMES else module
     globals()[name] = value
     return value
 
