@@ -1,0 +1,242 @@
+"""The graph of a model: symbolic tensors, and the nodes that make them.
+
+Calling a layer on symbolic tensors records a `Node`. Nodes know their layer; layers do not know
+their nodes, so a layer called twice simply stands in two nodes. Serial numbers grow with every
+call, hence sorting by them is a topological order.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from fastnn.layers.base import Layer
+
+_serials = itertools.count()
+
+OPERATORS: dict[str, Callable[..., Any]] = {}
+"""What ``a + b``, ``activations.relu(a)`` ... do with tensors; the layers register themselves."""
+
+
+class SymbolicTensor:
+    """A value of the graph that has a shape but no numbers yet.
+
+    Parameters
+    ----------
+    shape : tuple
+        With the batch axis first, usually None: ``(None, 784)``.
+    dtype : str
+    name : str
+    node : Node
+        Who makes it; set by `Node`.
+    index : int
+        Its place among the outputs of that node.
+    """
+
+    __array_ufunc__ = None  # so that array + tensor asks the tensor
+
+    def __init__(self, shape: Sequence[int | None], *, dtype: str, name: str) -> None:
+        self.shape = tuple(shape)
+        self.dtype = dtype
+        self.name = name
+        self.node: Node = None  # type: ignore[assignment]
+        self.index = 0
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """The shape of one sample: without the batch axis."""
+        return self.shape[1:]  # type: ignore[return-value]
+
+    def activate(self, activation: Any) -> SymbolicTensor:
+        """Return the tensor that an activation function makes of this one."""
+        return OPERATORS["activate"](self, activation)
+
+    def __add__(self, other: Any) -> SymbolicTensor:
+        return OPERATORS["add"](self, other)
+
+    def __radd__(self, other: Any) -> SymbolicTensor:
+        return OPERATORS["add"](self, other)
+
+    def __sub__(self, other: Any) -> SymbolicTensor:
+        return OPERATORS["subtract"](self, other)
+
+    def __rsub__(self, other: Any) -> SymbolicTensor:
+        return OPERATORS["add"](-self, other)
+
+    def __mul__(self, other: Any) -> SymbolicTensor:
+        return OPERATORS["multiply"](self, other)
+
+    def __rmul__(self, other: Any) -> SymbolicTensor:
+        return OPERATORS["multiply"](self, other)
+
+    def __truediv__(self, other: Any) -> SymbolicTensor:
+        return OPERATORS["divide"](self, other)
+
+    def __neg__(self) -> SymbolicTensor:
+        return OPERATORS["multiply"](self, -1.0)
+
+    def _no_numbers(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise TypeError(
+            f"Tensor '{self.name}' of shape {self.shape} has no numbers yet, it describes a "
+            "model: use layers on it (fastnn.layers), not NumPy functions, indexing or `if`"
+        )
+
+    __array__ = __bool__ = __float__ = __int__ = __len__ = __iter__ = __getitem__ = _no_numbers
+
+    def __repr__(self) -> str:
+        return f"<SymbolicTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+
+
+class Node:
+    """One call of a layer.
+
+    Parameters
+    ----------
+    layer : Layer
+    inputs, outputs : list of SymbolicTensor
+    inner : list of Node
+        For the call of a model: its nodes, replayed on `inputs`. The program sees only them; the
+        outer node is what ``model.layers`` and the summary show.
+    """
+
+    def __init__(
+        self,
+        layer: Layer,
+        inputs: Iterable[SymbolicTensor],
+        outputs: Iterable[SymbolicTensor],
+        *,
+        inner: Sequence[Node] = (),
+    ) -> None:
+        self.layer = layer
+        self.inputs = list(inputs)
+        self.outputs = list(outputs)
+        self.inner = list(inner)
+        self.serial = next(_serials)
+        for index, tensor in enumerate(self.outputs):
+            tensor.node = self
+            tensor.index = index
+
+    def __repr__(self) -> str:
+        return f"<Node {self.serial}: {self.layer.name}>"
+
+
+def outer_nodes(
+    outputs: Iterable[SymbolicTensor], until: Iterable[SymbolicTensor] = ()
+) -> list[Node]:
+    """Return the nodes that `outputs` depend on, by serial; a called model is one node.
+
+    The walk does not go behind the tensors in `until`.
+    """
+    stop = {id(tensor) for tensor in until}
+    found: dict[int, Node] = {}
+    pending = [tensor for tensor in outputs if id(tensor) not in stop]
+    while pending:
+        node = pending.pop().node
+        if node.serial not in found:
+            found[node.serial] = node
+            pending.extend(tensor for tensor in node.inputs if id(tensor) not in stop)
+    return [found[serial] for serial in sorted(found)]
+
+
+def ancestors(
+    outputs: Iterable[SymbolicTensor], until: Iterable[SymbolicTensor] = ()
+) -> list[Node]:
+    """Return the nodes that `outputs` depend on, by serial; models are dissolved into theirs."""
+
+    def dissolve(nodes: Iterable[Node]) -> Iterable[Node]:
+        for node in nodes:
+            if node.inner:
+                yield from dissolve(node.inner)
+            else:
+                yield node
+
+    outputs = list(outputs)
+    nodes = list(dissolve(outer_nodes(outputs, until)))
+    # A model with several outputs may have branches that nobody asked for.
+    wanted = {id(tensor) for tensor in outputs}
+    kept = []
+    for node in sorted(nodes, key=lambda node: node.serial, reverse=True):
+        if any(id(tensor) in wanted for tensor in node.outputs):
+            wanted.update(id(tensor) for tensor in node.inputs)
+            kept.append(node)
+    return kept[::-1]
+
+
+def by_depth(inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]) -> list[Layer]:
+    """Return the layers of a model in Keras's order: farthest from the outputs first.
+
+    A layer's depth is its longest way to an output; layers of equal depth stand in the order in
+    which a walk from the outputs towards the inputs meets them.
+    """
+    met: dict[int, Layer] = {}
+    finished: list[Node] = []  # producers before consumers
+    seen: set[int] = set()
+    path: list[tuple[Node, Iterator[SymbolicTensor]]] = []
+
+    def enter(node: Node) -> None:
+        if node.serial not in seen:
+            seen.add(node.serial)
+            met.setdefault(id(node.layer), node.layer)
+            path.append((node, iter(node.inputs)))
+
+    for output in outputs:
+        enter(output.node)
+        while path:
+            node, rest = path[-1]
+            tensor = next(rest, None)
+            if tensor is None:
+                finished.append(node)
+                path.pop()
+            else:
+                enter(tensor.node)
+
+    depth: dict[int, int] = {}  # of a layer
+    node_depth: dict[int, int] = {}
+    for node in reversed(finished):
+        mine = max(node_depth.get(node.serial, 0), depth.get(id(node.layer), 0))
+        depth[id(node.layer)] = mine
+        for tensor in node.inputs:
+            serial = tensor.node.serial
+            node_depth[serial] = max(node_depth.get(serial, 0), mine + 1)
+    unused = [tensor.node.layer for tensor in inputs if tensor.node.serial not in seen]
+    layers = unused + list(met.values())
+    return sorted(layers, key=lambda layer: -depth.get(id(layer), 0))  # a stable sort
+
+
+def replay(nodes: Iterable[Node], values: dict[int, SymbolicTensor]) -> list[Node]:
+    """Record the same calls again on other tensors.
+
+    Parameters
+    ----------
+    nodes : iterable of Node
+        In topological order, without input layers.
+    values : dict
+        From ``id(tensor)`` to the tensor that takes its place; the outputs are added to it.
+
+    Returns
+    -------
+    list of Node
+    """
+    made = []
+    for node in nodes:
+        inputs = [values[id(tensor)] for tensor in node.inputs]
+        outputs = [
+            SymbolicTensor(tensor.shape, dtype=tensor.dtype, name=tensor.name)
+            for tensor in node.outputs
+        ]
+        if node.inner:
+            within = {id(old): new for old, new in zip(node.inputs, inputs, strict=True)}
+            inner = replay(node.inner, within)
+            outputs = [within[id(tensor)] for tensor in node.outputs]
+        else:
+            inner = []
+        made.append(Node(node.layer, inputs, outputs, inner=inner))
+        values.update((id(old), new) for old, new in zip(node.outputs, outputs, strict=True))
+    return made
