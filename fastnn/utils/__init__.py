@@ -1,0 +1,13 @@
+"""Helpers for preparing data, with Keras's names."""
+
+from fastnn.config import clear_session, set_random_seed
+from fastnn.utils.arrays import normalize, pad_sequences, split_dataset, to_categorical
+
+__all__ = [
+    "clear_session",
+    "normalize",
+    "pad_sequences",
+    "set_random_seed",
+    "split_dataset",
+    "to_categorical",
+]
