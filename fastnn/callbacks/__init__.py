@@ -1,0 +1,26 @@
+"""What fit, evaluate and predict call at each step of their work; see `Callback`."""
+
+from fastnn.callbacks.base import Callback, CallbackList
+from fastnn.callbacks.csv_logger import CSVLogger
+from fastnn.callbacks.early_stopping import EarlyStopping
+from fastnn.callbacks.history import History
+from fastnn.callbacks.lambda_callback import LambdaCallback
+from fastnn.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from fastnn.callbacks.model_checkpoint import ModelCheckpoint
+from fastnn.callbacks.progress import Progbar, ProgbarLogger
+from fastnn.callbacks.terminate_on_nan import TerminateOnNaN
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "Progbar",
+    "ProgbarLogger",
+    "ReduceLROnPlateau",
+    "TerminateOnNaN",
+]
