@@ -71,6 +71,8 @@ typedef enum {
 /* What a fresh process uses: FASTNN_NUM_THREADS if it is a number from 1 to 256, else the CPUs
  * this process may use (affinity mask, cgroup quota rounded up). */
 int fnn_default_threads(void);
+/* NULL, or why FASTNN_NUM_THREADS cannot be obeyed (it is ignored then). */
+const char *fnn_threads_error(void);
 /* The largest team a region gets, counting its caller. */
 int fnn_num_threads(void);
 /* 1 to 256, more than there are CPUs is allowed; 0 returns to the default. Returns -1, and changes
