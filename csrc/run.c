@@ -14,22 +14,29 @@ size_t fnn_scratch(const fnn_program *program, size_t batch) {
                                   : fnn_scratch_f32(program, batch);
 }
 
+/* FLOPs of n samples; a few for every element that is only passed through. */
+static double flops(const fnn_program *p, const fnn_op *op, double n) {
+  if (op->y < 0)
+    return 0.0;
+  const fnn_tensor *y = &p->tensors[op->y];
+  double work = 8.0 * (double)(y->rows * y->features);
+  if (op->code == FNN_DENSE)
+    work += 2.0 * (double)y->rows * (double)(p->params[op->kernel].rows * y->features);
+  return n * (op->backward ? 2.0 * work : work);
+}
+
 int fnn_choose_threads(const fnn_program *p, const fnn_job *job) {
   const int most = fnn_num_threads();
+  const double n = (double)(job->n < job->batch ? job->n : job->batch);
+  double work = 0.0;
   if (most == 1)
     return 1;
-  const double n = (double)(job->n < job->batch ? job->n : job->batch);
-  double flops = 0.0;
-  for (size_t i = 0; i < p->n_ops; i++) {
-    const fnn_op *op = &p->ops[i];
-    const fnn_tensor *y = &p->tensors[op->y];
-    double work = 8.0 * n * (double)(y->rows * y->features);
-    if (op->code == FNN_DENSE)
-      work += 2.0 * n * (double)y->rows *
-              (double)(p->params[op->kernel].rows * p->params[op->kernel].columns);
-    flops += job->mode == FNN_TRAIN ? 3.0 * work : work;
-  }
-  const double threads = flops / FLOPS_PER_THREAD;
+  for (size_t i = 0; i < p->n_ops; i++)
+    work += flops(p, &p->ops[i], n);
+  if (job->mode == FNN_TRAIN)
+    for (size_t i = 0; i < p->n_backward; i++)
+      work += flops(p, &p->backward[i], n);
+  const double threads = work / FLOPS_PER_THREAD;
   return threads < 1.0 ? 1 : threads < most ? (int)threads : most;
 }
 

@@ -1,0 +1,912 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The C engine: binds csrc/ to NumPy arrays. Thin on purpose; the work is in csrc/."""
+
+cimport cython
+from cpython.buffer cimport (
+    PyBUF_C_CONTIGUOUS, PyBUF_FORMAT, PyBUF_STRIDED_RO, PyBUF_WRITABLE,
+    PyBuffer_Release, PyObject_GetBuffer,
+)
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+
+import numpy as np
+
+from fastnn.operations import ACTIVATIONS, COEFFICIENTS, MERGES, ROW_VALUES, RULES
+from fastnn.variable import aligned_zeros, row_stride
+
+
+cdef extern from "stdlib.h" nogil:
+    void *aligned_alloc(size_t, size_t)
+
+cdef extern from "fastnn.h" nogil:
+    ctypedef enum fnn_type:
+        FNN_F32, FNN_F64
+    ctypedef enum fnn_mode:
+        FNN_PREDICT, FNN_EVALUATE, FNN_TRAIN
+    enum:
+        FNN_DENSE, FNN_ACTIVATE, FNN_PRELU, FNN_SCALE, FNN_DROPOUT, FNN_CONCATENATE
+        FNN_MERGE, FNN_CALL, FNN_UPDATE
+        FNN_SKIP, FNN_OVERWRITE, FNN_ACCUMULATE, FNN_FUSED
+        FNN_MEAN, FNN_SUM, FNN_MEAN_WEIGHTED
+        FNN_SRC_F32, FNN_SRC_F64, FNN_SRC_U8, FNN_SRC_I8, FNN_SRC_U16, FNN_SRC_I16
+        FNN_SRC_U32, FNN_SRC_I32, FNN_SRC_U64, FNN_SRC_I64, FNN_SRC_BOOL
+        FNN_MAX_SLOTS, FNN_MAX_DIMENSIONS, FNN_COEFFICIENTS
+    ctypedef struct fnn_tensor:
+        void *value
+        void *grad
+        size_t stride, rows, features
+    ctypedef struct fnn_param:
+        void *value
+        void *grad
+        void *slots[3]
+        size_t rows, columns, ld
+    ctypedef struct fnn_op:
+        int32_t code, backward, x, z, y, kernel, bias, activation, merge, stream
+        int32_t x_mode, z_mode, kernel_mode, bias_mode, derivative, derivative_done, folded
+        double a, b, derivative_slope
+        size_t outer, inner, row, offset
+    ctypedef struct fnn_term:
+        int32_t kind, prediction, probability, target, weights, mode, reduction
+        double weight, smoothing, delta, threshold
+        void *values
+    ctypedef struct fnn_feed:
+        int32_t tensor, type
+        const void *data
+        ptrdiff_t row_stride
+        size_t dimensions
+        size_t shape[8]
+        ptrdiff_t strides[8]
+    ctypedef int (*fnn_callback)(void *, int, size_t, size_t, int) noexcept
+    ctypedef struct fnn_program:
+        fnn_type type
+        int rule
+        size_t n_ops, n_backward, n_losses, n_metrics, n_inputs, n_feeds, n_outputs
+        fnn_tensor *tensors
+        fnn_param *params
+        const fnn_op *ops
+        const fnn_op *backward
+        const fnn_term *losses
+        const fnn_term *metrics
+        const fnn_feed *feeds
+        const int32_t *outputs
+        fnn_callback callback
+        void *context
+    ctypedef struct fnn_job:
+        fnn_mode mode
+        const int64_t *rows
+        size_t first, n, batch
+        const double *coefficients
+        uint64_t seed
+        uint32_t step
+        double *sums
+        void *const *outputs
+        int threads
+    size_t fnn_scratch(const fnn_program *, size_t)
+    int fnn_choose_threads(const fnn_program *, const fnn_job *)
+    int fnn_run(const fnn_program *, const fnn_job *, void *, size_t *)
+    int fnn_num_threads()
+    int fnn_default_threads()
+    int fnn_set_num_threads(int)
+    const char *fnn_isa()
+    const char *fnn_isa_error()
+    const char *fnn_isa_at(int)
+    int fnn_set_isa(const char *)
+
+
+# ---- process-wide settings --------------------------------------------------------------------
+
+if fnn_isa_error() != NULL:
+    raise ValueError(fnn_isa_error().decode())
+
+
+def isa():
+    """Return the name of the instruction set in use."""
+    return fnn_isa().decode()
+
+
+def isas():
+    """Return the names of the instruction sets this machine can run, best first."""
+    names = []
+    cdef int i = 0
+    while fnn_isa_at(i) != NULL:
+        names.append(fnn_isa_at(i).decode())
+        i += 1
+    return names
+
+
+def set_isa(name):
+    """Use another instruction set from the next call on (for tests and benchmarks)."""
+    if fnn_set_isa(name.encode()) != 0:
+        raise ValueError(f"instruction set: this machine offers {', '.join(isas())}, got {name!r}")
+
+
+def get_num_threads():
+    """Return the largest number of threads a computation may use."""
+    return fnn_num_threads()
+
+
+def set_num_threads(n):
+    """Set the largest number of threads a computation may use; the results do not change.
+
+    Parameters
+    ----------
+    n : int
+        1 to 256; 0 returns to the default: ``FASTNN_NUM_THREADS``, or the CPUs this process may
+        use.
+    """
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or fnn_set_num_threads(n) != 0:
+        raise ValueError(f"set_num_threads: expected an integer from 1 to 256 (or 0), got {n!r}")
+
+
+# ---- memory and buffers -----------------------------------------------------------------------
+
+cdef void *address(array):
+    return <void *><uintptr_t>(array.__array_interface__["data"][0])
+
+
+cdef class Block:
+    """A zeroed array of C structs."""
+    cdef void *data
+
+    def __cinit__(self, size_t n, size_t size):
+        self.data = calloc(n + 1, size)
+        if self.data == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        free(self.data)
+
+
+cdef int source_type(const char *format) noexcept:
+    """The fnn_source_type of a buffer's format, or -1."""
+    cdef char c = format[0]
+    if c == b"<" or c == b"=" or c == b"@":
+        format += 1
+        c = format[0]
+    if c == 0 or format[1] != 0:
+        return -1
+    if c == b"f": return FNN_SRC_F32
+    if c == b"d": return FNN_SRC_F64
+    if c == b"B": return FNN_SRC_U8
+    if c == b"b": return FNN_SRC_I8
+    if c == b"H": return FNN_SRC_U16
+    if c == b"h": return FNN_SRC_I16
+    if c == b"I": return FNN_SRC_U32
+    if c == b"i": return FNN_SRC_I32
+    if c == b"Q": return FNN_SRC_U64
+    if c == b"q": return FNN_SRC_I64
+    if c == b"L": return FNN_SRC_U64 if sizeof(unsigned long) == 8 else FNN_SRC_U32
+    if c == b"l": return FNN_SRC_I64 if sizeof(long) == 8 else FNN_SRC_I32
+    if c == b"?": return FNN_SRC_BOOL
+    return -1
+
+
+cdef class Source:
+    """An array that rows are gathered from: its buffer is held until it is replaced."""
+    cdef Py_buffer view
+    cdef bint held
+
+    def __dealloc__(self):
+        self.release()
+
+    cdef void release(self):
+        if self.held:
+            PyBuffer_Release(&self.view)
+            self.held = False
+
+    cdef int hold(self, array, fnn_feed *feed, size_t size) except -1:
+        """Fill `feed` from an array of shape (n, ...) whose samples have `size` elements."""
+        cdef size_t count = 1
+        cdef int i, dimensions
+        self.release()
+        PyObject_GetBuffer(array, &self.view, PyBUF_STRIDED_RO | PyBUF_FORMAT)
+        self.held = True
+        feed.type = source_type(self.view.format)
+        if feed.type < 0:
+            raise TypeError(
+                f"data: expected bool, integer, float32 or float64 elements in the machine's byte "
+                f"order, got dtype {array.dtype}: convert with astype('float32')"
+            )
+        if self.view.ndim < 1 or self.view.ndim > FNN_MAX_DIMENSIONS:
+            raise ValueError(f"data: expected 1 to 8 dimensions, got {self.view.ndim}")
+        feed.data = self.view.buf
+        feed.row_stride = self.view.strides[0]
+        # Neighbouring dimensions that follow one another in memory are one.
+        dimensions = 0
+        for i in range(1, self.view.ndim):
+            count *= self.view.shape[i]
+            if dimensions and feed.strides[dimensions - 1] == (
+                self.view.strides[i] * self.view.shape[i]
+            ):
+                feed.shape[dimensions - 1] *= self.view.shape[i]
+                feed.strides[dimensions - 1] = self.view.strides[i]
+            elif self.view.shape[i] != 1 or not dimensions:
+                feed.shape[dimensions] = self.view.shape[i]
+                feed.strides[dimensions] = self.view.strides[i]
+                dimensions += 1
+        feed.dimensions = dimensions
+        if count != size:
+            raise ValueError(f"data: expected {size} elements per sample, got {count}")
+        return 0
+
+
+cdef int call_python(void *context, int phase, size_t index, size_t n, int training) noexcept with gil:
+    engine = <Engine>context
+    try:
+        engine.call(phase, index, n, bool(training))
+        return 0
+    except BaseException as error:  # carried over the C frames and raised by Engine.run
+        engine.error = error
+        return 1
+
+
+# ---- the engine -------------------------------------------------------------------------------
+
+cdef class Engine:
+    """Runs a program in C.
+
+    Parameters
+    ----------
+    program : fastnn.program.Program
+    capacity : int
+        The largest number of samples in a batch.
+    training : bool
+        Whether to make room for gradients.
+    """
+    cdef readonly object program
+    cdef readonly size_t capacity
+    cdef readonly object sums
+    cdef object error
+    cdef fnn_program c
+    cdef fnn_tensor *tensors
+    cdef fnn_feed *feeds
+    cdef fnn_term *losses
+    cdef fnn_term *metrics
+    cdef list blocks, values, gradients, tensor_storage, keep, sources, variables
+    cdef list forward_numbers, backward_numbers
+    cdef dict indices, parameter_gradients
+    cdef size_t rows
+    cdef size_t first_target, first_weight
+    cdef void *scratch
+    cdef size_t scratch_bytes
+    cdef double *sums_data
+    cdef bint learns
+    cdef int threads  # 0: chosen from the work
+
+    def __cinit__(self, *args, **kwargs):
+        self.scratch = NULL
+
+    def __init__(self, program, capacity, *, bint training=True):
+        dtype = program.dtype
+        self.program = program
+        self.capacity = capacity
+        self.learns = training and bool(program.backward)
+        self.c.type = FNN_F64 if dtype == "float64" else FNN_F32
+        self.blocks, self.keep, self.sources, self.variables = [], [], [], []
+        self.indices, self.parameter_gradients = {}, {}
+        self.sums = np.zeros((len(program.accumulators), 2))
+        self.sums_data = <double *>address(self.sums)
+        self.c.callback = call_python
+        self.c.context = <void *>self
+        self.make_tensors()
+        self.make_params()
+        self.c.ops = self.operations(program.forward, False, &self.c.n_ops)
+        if self.learns:
+            self.make_backward()
+        self.make_terms()
+        self.make_feeds()
+
+    def __dealloc__(self):
+        free(self.scratch)
+
+    cdef void *block(self, size_t n, size_t size):
+        cdef Block block = Block(n, size)
+        self.blocks.append(block)
+        return block.data
+
+    cdef void *memory(self, shape):
+        array = aligned_zeros(shape, self.program.dtype)
+        self.keep.append(array)
+        return address(array)
+
+    cdef make_tensors(self):
+        """Buffers for all tensors, then for the targets and the sample weights."""
+        program, dtype = self.program, self.program.dtype
+        strides = []
+        self.values, self.gradients = [], []
+        for storage in program.storages:
+            stride = row_stride(storage.size, dtype) if storage.padded else storage.size
+            strides.append(stride)
+            self.values.append(aligned_zeros((self.capacity, stride), dtype))
+            wanted = storage.gradient and self.learns
+            self.gradients.append(aligned_zeros((self.capacity, stride), dtype) if wanted else None)
+        self.tensor_storage = [tensor.storage for tensor in program.tensors]
+        n = len(program.tensors)
+        self.first_target = n
+        self.first_weight = n + len(program.targets)
+        self.tensors = <fnn_tensor *>self.block(n + 2 * len(program.targets), sizeof(fnn_tensor))
+        self.c.tensors = self.tensors
+        cdef fnn_tensor *t
+        for i, tensor in enumerate(program.tensors):
+            t = &self.tensors[i]
+            t.value = address(self.values[tensor.storage])
+            gradient = self.gradients[tensor.storage]
+            t.grad = NULL if gradient is None else address(gradient)
+            t.stride = strides[tensor.storage]
+            t.rows, t.features = tensor.rows, tensor.features
+            if t.rows != 1 and t.stride != t.rows * t.features:
+                raise ValueError(f"tensor {i} of rank > 1 lies on a padded storage")
+        for k, target in enumerate(program.targets):
+            size = int(np.prod(target.shape, dtype=np.int64))
+            t = &self.tensors[self.first_target + k]
+            t.stride, t.rows, t.features = row_stride(size, dtype), 1, size
+            t.value = self.memory((self.capacity, t.stride))
+
+    cdef int param(self, variable) except -1:
+        return self.indices[id(variable)]
+
+    cdef make_params(self):
+        """Parameters as they lie: shared with the layers, never copied."""
+        program = self.program
+        for op in [*program.forward, *program.backward]:
+            for variable in op.params:
+                if id(variable) not in self.indices:
+                    self.indices[id(variable)] = len(self.variables)
+                    self.variables.append(variable)
+        self.c.params = <fnn_param *>self.block(len(self.variables), sizeof(fnn_param))
+        cdef fnn_param *p
+        for i, variable in enumerate(self.variables):
+            p = &self.c.params[i]
+            p.value = address(variable.buffer)
+            p.rows, p.columns, p.ld = variable.rows, variable.columns, variable.buffer.shape[1]
+            self.keep.append(variable.buffer)
+        if self.learns and program.optimizer is not None:
+            self.c.rule = RULES.index(program.optimizer.rule)
+            for variable in program.trainable:
+                p = &self.c.params[self.param(variable)]
+                for s, slot in enumerate(program.optimizer.slots(variable)):
+                    p.slots[s] = address(slot)
+                    self.keep.append(slot)
+
+    cdef const fnn_op *operations(self, list operations, bint backward, size_t *n_ops) except NULL:
+        """Encode operations; a concatenation becomes one for each input."""
+        cdef size_t n = 0
+        for op in operations:
+            n += len(op.inputs)
+        n += len(self.program.updates)
+        cdef fnn_op *ops = <fnn_op *>self.block(n, sizeof(fnn_op))
+        cdef size_t count = 0
+        cdef fnn_op *c
+        numbers = []
+        for number, op in enumerate(operations):
+            parts = range(len(op.inputs)) if op.kind.startswith("concatenate") else range(1)
+            for part in parts:
+                c = &ops[count]
+                count += 1
+                numbers.append(number)
+                self.encode(c, op, part, backward)
+        if backward:
+            self.backward_numbers = numbers
+            for update in self.program.updates:
+                if not update.fused:
+                    c = &ops[count]
+                    count += 1
+                    c.code, c.backward = FNN_UPDATE, 1
+                    c.x = c.z = c.y = c.bias = -1
+                    c.kernel = self.param(update.variable)
+        else:
+            self.forward_numbers = numbers
+        n_ops[0] = count
+        return ops
+
+    cdef int encode(self, fnn_op *c, op, int part, bint backward) except -1:
+        attrs = op.attrs
+        kind = op.kind.removesuffix("_backward")
+        c.backward = backward
+        c.x, c.y, c.z = op.inputs[part], op.output, -1
+        c.kernel = self.param(op.params[0]) if op.params else -1
+        c.bias = self.param(op.params[1]) if len(op.params) > 1 else -1
+        c.folded = bool(attrs.get("folded"))
+        if backward:
+            c.x_mode = op.input_modes[part]
+            fused = {id(u.variable) for u in self.program.updates if u.fused}
+            modes = [
+                FNN_FUSED if mode and id(v) in fused else mode
+                for v, mode in zip(op.params, op.param_modes)
+            ]
+            c.kernel_mode = modes[0] if modes else FNN_SKIP
+            c.bias_mode = modes[1] if len(modes) > 1 else FNN_SKIP
+        if kind == "dense":
+            c.code = FNN_DENSE
+            c.activation = ACTIVATIONS.index(attrs["activation"])
+            c.a = attrs.get("slope", 0.0)
+            if "derivative" in attrs:
+                c.derivative = ACTIVATIONS.index(attrs["derivative"][0])
+                c.derivative_slope = attrs["derivative"][1]
+            c.derivative_done = bool(attrs.get("derivative_done"))
+        elif kind == "activation":
+            c.code = FNN_ACTIVATE
+            c.activation = ACTIVATIONS.index(attrs["activation"])
+            c.a = attrs.get("slope", 0.0)
+        elif kind == "prelu":
+            c.code = FNN_PRELU
+        elif kind == "scale":
+            c.code = FNN_SCALE
+            c.a, c.b = attrs["factor"], attrs["offset"]
+        elif kind == "dropout":
+            c.code = FNN_DROPOUT
+            c.a, c.stream = attrs["rate"], attrs["stream"]
+        elif kind == "concatenate":
+            c.code = FNN_CONCATENATE
+            inner = attrs["inner"]
+            c.outer, c.inner, c.row = attrs["outer"], inner[part], sum(inner)
+            c.offset = sum(inner[:part])
+        elif kind == "merge":
+            c.code = FNN_MERGE
+            c.merge = MERGES.index(attrs["merge"])
+            c.z = op.inputs[1]
+            if backward:
+                c.z_mode = op.input_modes[1]
+        else:
+            c.code = FNN_CALL
+        return 0
+
+    cdef make_backward(self):
+        cdef fnn_param *p
+        self.c.backward = self.operations(self.program.backward, True, &self.c.n_backward)
+        fused = {id(update.variable) for update in self.program.updates if update.fused}
+        for variable in self.program.trainable:
+            p = &self.c.params[self.param(variable)]
+            # A fused matrix never needs its whole gradient; vectors always sum theirs here.
+            if id(variable) not in fused or variable.rows == 1:
+                gradient = variable.like()
+                self.parameter_gradients[id(variable)] = variable.view(gradient)
+                self.keep.append(gradient)
+                p.grad = address(gradient)
+
+    cdef make_terms(self):
+        program = self.program
+        reductions = {"sum_over_batch_size": FNN_MEAN, "sum": FNN_SUM,
+                      "mean_with_sample_weight": FNN_MEAN_WEIGHTED}
+        self.c.n_losses, self.c.n_metrics = len(program.losses), len(program.metrics)
+        self.losses = <fnn_term *>self.block(self.c.n_losses, sizeof(fnn_term))
+        self.metrics = <fnn_term *>self.block(self.c.n_metrics, sizeof(fnn_term))
+        self.c.losses, self.c.metrics = self.losses, self.metrics
+        cdef fnn_term *c
+        for i, term in enumerate([*program.losses, *program.metrics]):
+            is_loss = i < len(program.losses)
+            c = &self.losses[i] if is_loss else &self.metrics[i - len(program.losses)]
+            c.kind = -1 if term.kind == "python" else ROW_VALUES.index(term.kind)
+            c.prediction = term.prediction
+            c.probability = term.probability if is_loss else -1
+            c.target = self.first_target + term.target
+            c.weights = -1
+            c.weight = 1.0
+            if is_loss:
+                c.weight, c.mode = term.weight, term.mode
+                c.reduction = reductions[term.reduction]
+            c.smoothing = term.attrs.get("smoothing", 0.0)
+            c.delta = term.attrs.get("delta", 1.0)
+            c.threshold = term.attrs.get("threshold", 0.5)
+            c.values = self.memory((self.capacity * self.tensors[c.prediction].rows,))
+
+    cdef make_feeds(self):
+        cdef size_t n = len(self.program.inputs) + 2 * len(self.program.targets)
+        cdef int32_t *outputs
+        self.feeds = <fnn_feed *>self.block(n, sizeof(fnn_feed))
+        self.c.feeds = self.feeds
+        self.c.n_inputs = len(self.program.inputs)
+        for _ in range(n):
+            self.sources.append(Source())
+        self.c.n_outputs = len(self.program.outputs)
+        outputs = <int32_t *>self.block(self.c.n_outputs, sizeof(int32_t))
+        for i, tensor in enumerate(self.program.outputs):
+            outputs[i] = tensor
+        self.c.outputs = outputs
+
+    # ---- data ----
+
+    cdef int feed(self, size_t position, array, size_t tensor) except -1:
+        cdef fnn_tensor *t = &self.tensors[tensor]
+        cdef Source source = self.sources[position]
+        source.hold(array, &self.feeds[position], t.rows * t.features)
+        self.feeds[position].tensor = tensor
+        if position == 0:
+            self.rows = source.view.shape[0]
+        elif self.rows != <size_t>source.view.shape[0]:
+            raise ValueError(
+                f"data: expected {self.rows} rows as in the first input, "
+                f"got {source.view.shape[0]}"
+            )
+        return 0
+
+    def bind(self, inputs, targets=(), weights=()):
+        """Set the arrays that rows are read from.
+
+        Parameters
+        ----------
+        inputs : list of ndarray, shape (n, ...)
+            One for each input of the program, of bool, integer or float32/float64 elements, with
+            any strides. They are not copied.
+        targets : list of ndarray
+            One for each target, or none for predictions.
+        weights : list of ndarray or None
+            Sample weights of each target.
+        """
+        self.unbind()
+        cdef size_t position = 0
+        for tensor, array in zip(self.program.inputs, inputs, strict=True):
+            self.feed(position, array, tensor)
+            position += 1
+        for k, array in enumerate(targets):
+            self.feed(position, array, self.first_target + k)
+            position += 1
+        for i in range(self.c.n_losses):
+            self.losses[i].weights = -1
+        for i in range(self.c.n_metrics):
+            self.metrics[i].weights = -1
+        for k, array in enumerate(weights):
+            if array is not None:
+                self.bind_weights(position, k, array)
+                position += 1
+        self.c.n_feeds = position
+
+    cdef int bind_weights(self, size_t position, int k, array) except -1:
+        cdef size_t index = self.first_weight + k
+        cdef fnn_tensor *t = &self.tensors[index]
+        size = int(np.prod(array.shape[1:], dtype=np.int64))
+        if t.value == NULL or t.features != <size_t>size:
+            t.stride, t.rows, t.features = row_stride(size, self.program.dtype), 1, size
+            t.value = self.memory((self.capacity, t.stride))
+        self.feed(position, array, index)
+        for i, term in enumerate(self.program.losses):
+            if term.target == k:
+                self.losses[i].weights = index
+        for i, term in enumerate(self.program.metrics):
+            if term.target == k and term.weighted:
+                self.metrics[i].weights = index
+        return 0
+
+    def unbind(self):
+        """Let go of the bound arrays."""
+        self.c.n_feeds = 0
+        self.rows = 0
+        cdef Source source
+        for source in self.sources:
+            source.release()
+
+    # ---- running ----
+
+    cdef int run(self, fnn_job *job) except -1:
+        cdef size_t need, done
+        cdef int result
+        job.threads = self.threads if self.threads else fnn_choose_threads(&self.c, job)
+        need = job.threads * fnn_scratch(&self.c, job.batch)
+        if need > self.scratch_bytes:
+            free(self.scratch)
+            self.scratch_bytes = 0
+            self.scratch = aligned_alloc(64, need)
+            if self.scratch == NULL:
+                raise MemoryError(f"{need} bytes of scratch memory")
+            self.scratch_bytes = need
+        with nogil:
+            result = fnn_run(&self.c, job, self.scratch, &done)
+        if result:
+            error, self.error = self.error, None
+            raise error
+        return 0
+
+    cdef int check(self, const int64_t[::1] rows, size_t batch_size) except -1:
+        cdef Py_ssize_t i
+        if not 0 < batch_size <= self.capacity:
+            raise ValueError(f"batch_size: expected 1 to {self.capacity}, got {batch_size}")
+        if self.c.n_feeds < self.c.n_inputs + len(self.program.targets):
+            raise ValueError("no data: call bind(inputs, targets, weights) first")
+        for i in range(rows.shape[0]):
+            if rows[i] < 0 or <size_t>rows[i] >= self.rows:
+                raise IndexError(f"rows: expected 0 to {self.rows - 1}, got {rows[i]}")
+        return 0
+
+    def train(self, const int64_t[::1] rows, size_t batch_size, const double[:, ::1] coefficients,
+              *, uint32_t step, uint64_t seed):
+        """Train on rows of the bound data, batch after batch; adds to `sums`.
+
+        Parameters
+        ----------
+        rows : ndarray of int64
+            Row numbers in the order of use.
+        batch_size : int
+        coefficients : ndarray, shape (steps, 8)
+            The optimizer's numbers for each step.
+        step : int
+            The number of the first step; with `seed` it fixes what dropout drops.
+        seed : int
+        """
+        cdef fnn_job job
+        if not self.learns:
+            raise ValueError("this engine was made with training=False, or nothing is trainable")
+        self.check(rows, batch_size)
+        steps = -(-rows.shape[0] // <Py_ssize_t>batch_size)
+        if coefficients.shape[0] < steps or coefficients.shape[1] != FNN_COEFFICIENTS:
+            raise ValueError(
+                f"coefficients: expected shape ({steps}, {COEFFICIENTS}), got "
+                f"({coefficients.shape[0]}, {coefficients.shape[1]})"
+            )
+        if rows.shape[0] == 0:
+            return
+        job.mode = FNN_TRAIN
+        job.rows = &rows[0]
+        job.first, job.n, job.batch = 0, rows.shape[0], batch_size
+        job.coefficients = &coefficients[0, 0]
+        job.seed, job.step = seed, step
+        job.sums = self.sums_data
+        job.outputs = NULL
+        self.run(&job)
+
+    def evaluate(self, const int64_t[::1] rows, size_t batch_size):
+        """Compute losses and metrics on rows of the bound data; adds to `sums`."""
+        cdef fnn_job job
+        self.check(rows, batch_size)
+        if rows.shape[0] == 0:
+            return
+        job.mode = FNN_EVALUATE
+        job.rows = &rows[0]
+        job.first, job.n, job.batch = 0, rows.shape[0], batch_size
+        job.coefficients = NULL
+        job.seed = job.step = 0
+        job.sums = self.sums_data
+        job.outputs = NULL
+        self.run(&job)
+
+    def predict(self, size_t start, size_t stop, list outputs):
+        """Write the predictions of the bound rows start..stop to the same rows of `outputs`.
+
+        Parameters
+        ----------
+        start, stop : int
+        outputs : list of ndarray, shape (n, ...)
+            One for each output, C-contiguous and of the program's dtype.
+        """
+        cdef fnn_job job
+        cdef void *pointers[16]
+        cdef Py_buffer views[16]
+        cdef size_t held = 0, k, size
+        cdef fnn_tensor *t
+        if self.c.n_outputs > 16 or <size_t>len(outputs) != self.c.n_outputs:
+            raise ValueError(f"outputs: expected {self.c.n_outputs} (at most 16)")
+        if start > stop or stop > self.rows:
+            raise ValueError(f"rows: expected 0 to {self.rows}, got {start} to {stop}")
+        try:
+            for k in range(self.c.n_outputs):
+                PyObject_GetBuffer(
+                    outputs[k], &views[k], PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE | PyBUF_FORMAT
+                )
+                held += 1
+                t = &self.tensors[self.c.outputs[k]]
+                size = t.rows * t.features * views[k].itemsize
+                if (
+                    source_type(views[k].format) != (FNN_SRC_F64 if self.c.type == FNN_F64 else FNN_SRC_F32)
+                    or views[k].len < <Py_ssize_t>(stop * size)
+                ):
+                    raise ValueError(
+                        f"outputs[{k}]: expected a C-contiguous {self.program.dtype} array of "
+                        f"{stop} rows of {t.rows * t.features} elements"
+                    )
+                pointers[k] = <char *>views[k].buf + start * size
+            if stop > start:
+                job.mode = FNN_PREDICT
+                job.rows = NULL
+                job.first, job.n, job.batch = start, stop - start, self.capacity
+                job.coefficients = NULL
+                job.seed = job.step = 0
+                job.sums = NULL
+                job.outputs = pointers
+                self.run(&job)
+        finally:
+            for k in range(held):
+                PyBuffer_Release(&views[k])
+
+    def reset(self):
+        """Set the running sums to zero."""
+        self.sums[...] = 0.0
+
+    def use_threads(self, int n):
+        """Run on exactly n threads (tests); 0 returns to a number chosen from the work."""
+        self.threads = n
+
+    # ---- looking inside ----
+
+    cdef view(self, array, tensor_index, n):
+        tensor = self.program.tensors[tensor_index]
+        return array[:n, : tensor.size].reshape(n, *tensor.shape)
+
+    def value(self, tensor_index, n):
+        """Return the first n samples of a tensor."""
+        return self.view(self.values[self.tensor_storage[tensor_index]], tensor_index, n)
+
+    def gradient(self, tensor_index, n):
+        """Return the gradients of the loss with respect to the first n samples of a tensor."""
+        return self.view(self.gradients[self.tensor_storage[tensor_index]], tensor_index, n)
+
+    def parameter_gradient(self, variable):
+        """Return the gradient of the last step, or None if it went straight into the update."""
+        return self.parameter_gradients.get(id(variable))
+
+    def call(self, phase, index, n, training):
+        """Run an operation, loss or metric that is written in Python."""
+        program = self.program
+        if phase <= 1:
+            op = (
+                program.backward[self.backward_numbers[index]]
+                if phase
+                else program.forward[self.forward_numbers[index]]
+            )
+            inputs = [self.value(i, n) for i in op.inputs]
+            y = self.value(op.output, n)
+            if not phase:
+                y[...] = op.attrs["layer"].forward(inputs, training=training)
+                return
+            gradients = op.attrs["layer"].backward(inputs, y, self.gradient(op.output, n))
+            targets = [self.gradient(i, n) if mode else None
+                       for i, mode in zip(op.inputs, op.input_modes)]
+            targets += [self.parameter_gradient(v) if mode else None
+                        for v, mode in zip(op.params, op.param_modes)]
+            modes = (*op.input_modes, *op.param_modes)
+            for target, value, mode in zip(targets, gradients, modes, strict=True):
+                if mode == FNN_OVERWRITE:
+                    target[...] = value
+                elif mode == FNN_ACCUMULATE:
+                    target += value
+            return
+        raise NotImplementedError
+
+
+# ---- operations on arrays: programs of one operation ------------------------------------------
+
+cdef void tensor_of(fnn_tensor *t, value, grad=None):
+    """Describe a C-contiguous array of shape (n, features)."""
+    t.value = NULL if value is None else address(value)
+    t.grad = NULL if grad is None else address(grad)
+    shape = (grad if value is None else value).shape
+    t.stride, t.rows, t.features = shape[1], 1, shape[1]
+
+
+cdef void param_of(fnn_param *p, value, grad=None):
+    p.value = address(value)
+    p.grad = NULL if grad is None else address(grad)
+    p.rows = value.shape[0] if value.ndim == 2 else 1
+    p.columns = p.ld = value.shape[value.ndim - 1]
+
+
+cdef int run_once(fnn_program *program, fnn_mode mode, size_t n, double *sums=NULL) except -1:
+    cdef fnn_job job
+    cdef size_t done, need
+    cdef void *scratch
+    job.mode = mode
+    job.rows = NULL
+    job.first, job.n, job.batch = 0, n, n
+    job.coefficients = NULL
+    job.seed = job.step = 0
+    job.sums = sums
+    job.outputs = NULL
+    if n == 0:
+        return 0
+    job.threads = fnn_choose_threads(program, &job)
+    need = job.threads * fnn_scratch(program, n)
+    scratch = aligned_alloc(64, need + 64)
+    if scratch == NULL:
+        raise MemoryError(f"{need} bytes of scratch memory")
+    with nogil:
+        fnn_run(program, &job, scratch, &done)
+    free(scratch)
+    return 0
+
+
+cdef void clear(fnn_program *program, fnn_op *op, double_precision):
+    cdef fnn_program empty
+    cdef fnn_op no_op
+    memset(&empty, 0, sizeof(fnn_program))
+    memset(&no_op, 0, sizeof(fnn_op))
+    program[0] = empty
+    op[0] = no_op
+    program.type = FNN_F64 if double_precision else FNN_F32
+    op.x = 0
+    op.y = 1
+    op.z = op.kernel = op.bias = -1
+
+
+def dense_forward(y, x, kernel, bias, str activation, double slope):
+    """y = activation(x W + b) for C-contiguous arrays of one dtype; see fastnn.kernels.dense."""
+    cdef fnn_program program
+    cdef fnn_op op
+    cdef fnn_tensor tensors[2]
+    cdef fnn_param params[2]
+    clear(&program, &op, x.dtype == np.float64)
+    tensor_of(&tensors[0], x)
+    tensor_of(&tensors[1], y)
+    param_of(&params[0], kernel)
+    op.code, op.kernel = FNN_DENSE, 0
+    op.activation, op.a = ACTIVATIONS.index(activation), slope
+    if bias is not None:
+        param_of(&params[1], bias)
+        op.bias = 1
+    program.tensors, program.params = tensors, params
+    program.ops, program.n_ops = &op, 1
+    run_once(&program, FNN_PREDICT, x.shape[0])
+
+
+def dense_backward(dx, dkernel, dbias, dz, x, kernel):
+    """dx = dz W', dW = x' dz, db = sum dz; dx and dbias may be None."""
+    cdef fnn_program program
+    cdef fnn_op op
+    cdef fnn_tensor tensors[2]
+    cdef fnn_param params[2]
+    clear(&program, &op, x.dtype == np.float64)
+    tensor_of(&tensors[0], x, dx)
+    tensor_of(&tensors[1], None, dz)
+    param_of(&params[0], kernel, dkernel)
+    op.code, op.backward, op.kernel = FNN_DENSE, 1, 0
+    op.kernel_mode = FNN_OVERWRITE
+    op.x_mode = FNN_SKIP if dx is None else FNN_OVERWRITE
+    if dbias is not None:
+        param_of(&params[1], dbias, dbias)
+        op.bias, op.bias_mode = 1, FNN_OVERWRITE
+    program.tensors, program.params = tensors, params
+    program.backward, program.n_backward = &op, 1
+    run_once(&program, FNN_TRAIN, x.shape[0])
+
+
+def activation_forward(y, x, str activation, double slope):
+    """y = f(x) for C-contiguous arrays of shape (n, features)."""
+    cdef fnn_program program
+    cdef fnn_op op
+    cdef fnn_tensor tensors[2]
+    clear(&program, &op, x.dtype == np.float64)
+    tensor_of(&tensors[0], x)
+    tensor_of(&tensors[1], y)
+    op.code, op.activation, op.a = FNN_ACTIVATE, ACTIVATIONS.index(activation), slope
+    program.tensors = tensors
+    program.ops, program.n_ops = &op, 1
+    run_once(&program, FNN_PREDICT, x.shape[0])
+
+
+def activation_backward(dx, dy, x, y, str activation, double slope):
+    """dx = dy f'(x), y being f(x)."""
+    cdef fnn_program program
+    cdef fnn_op op
+    cdef fnn_tensor tensors[2]
+    clear(&program, &op, x.dtype == np.float64)
+    tensor_of(&tensors[0], x, dx)
+    tensor_of(&tensors[1], y, dy)
+    op.code, op.activation, op.a = FNN_ACTIVATE, ACTIVATIONS.index(activation), slope
+    op.backward, op.x_mode = 1, FNN_OVERWRITE
+    program.tensors = tensors
+    program.backward, program.n_backward = &op, 1
+    run_once(&program, FNN_TRAIN, x.shape[0])
+
+
+def row_values(values, str kind, target, prediction, double smoothing, double delta,
+               double threshold, gradient=None, double scale=1.0):
+    """values[i] = loss or metric of row i; gradient[i] = scale dvalues[i]/dprediction[i]."""
+    cdef fnn_program program
+    cdef fnn_op op
+    cdef fnn_tensor tensors[2]
+    cdef fnn_term term
+    memset(&term, 0, sizeof(fnn_term))
+    clear(&program, &op, prediction.dtype == np.float64)
+    tensor_of(&tensors[0], prediction, gradient)
+    tensor_of(&tensors[1], target)
+    term.kind, term.prediction, term.target = ROW_VALUES.index(kind), 0, 1
+    term.probability = term.weights = -1
+    term.mode = FNN_SKIP if gradient is None else FNN_OVERWRITE
+    term.reduction, term.weight = FNN_SUM, scale
+    term.smoothing, term.delta, term.threshold = smoothing, delta, threshold
+    term.values = address(values)
+    program.tensors = tensors
+    if gradient is None:
+        program.metrics, program.n_metrics = &term, 1
+    else:
+        program.losses, program.n_losses = &term, 1
+    run_once(&program, FNN_EVALUATE if gradient is None else FNN_TRAIN, prediction.shape[0])
