@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     )
     from fastnn._core import get_num_threads, set_num_threads
     from fastnn.config import set_random_seed
-    from fastnn.graph import Input
+    from fastnn.layers import Input
     from fastnn.models import Model, Sequential
     from fastnn.variable import Variable
 
@@ -69,7 +69,7 @@ __all__ = [
 
 # Where the names live that are not modules themselves.
 _HOMES = {
-    "Input": "graph",
+    "Input": "layers",
     "Model": "models",
     "Sequential": "models",
     "Variable": "variable",

@@ -32,6 +32,10 @@ class Formula:
     gradient : callable, optional
         ``"python"`` only: ``gradient(dy, x, y) -> dx``. Without it the activation cannot be
         trained through.
+    layer : tuple, optional
+        Name and arguments of the layer that computes it, if `Activation` of a name does not.
+    name : str, optional
+        For messages and configurations.
     """
 
     def __init__(
@@ -41,11 +45,16 @@ class Formula:
         *,
         function: Callable[..., Any] | None = None,
         gradient: Callable[..., Any] | None = None,
+        layer: tuple[str, dict[str, Any]] | None = None,
+        name: str = "",
     ) -> None:
         self.kind = kind
         self.slope = float(slope)
         self.function = function
         self.gradient = gradient
+        self.layer = layer
+        self.formula = self  # a formula may stand where an activation function does
+        self.__name__ = name or kind
 
     def __call__(self, x: Any) -> np.ndarray:
         """Compute the activation of an array; whole numbers become `config.floatx`."""
@@ -54,6 +63,10 @@ class Formula:
             x = x.astype(config.floatx())
         if self.function is not None:
             return self.function(x)
+        if config.engine() == "numpy":
+            from fastnn.numpy_engine.activations import ACTIVATIONS
+
+            return np.asarray(ACTIVATIONS[self.kind](x, self.slope), x.dtype)
         from fastnn import kernels
 
         return kernels.activation(x, self.kind, slope=self.slope)
@@ -104,7 +117,7 @@ def relu(
             f"{negative_slope}, {max_value} and {threshold}"
         )
     if threshold == 0 and max_value is None:
-        return _apply(x, Formula("leaky_relu" if negative_slope else "relu", negative_slope))
+        return leaky_relu(x, negative_slope) if negative_slope else _apply(x, Formula("relu"))
     if threshold == 0 and max_value == 6 and negative_slope == 0:
         return _apply(x, Formula("relu6"))
     top = math.inf if max_value is None else max_value
@@ -118,12 +131,17 @@ def relu(
         slope = np.where(x >= x.dtype.type(threshold), 1.0, negative_slope)
         return dy * np.where(x >= x.dtype.type(top), 0.0, slope).astype(x.dtype)
 
-    return _apply(x, Formula("python", function=function, gradient=gradient))
+    arguments = {
+        "negative_slope": negative_slope, "max_value": max_value, "threshold": threshold
+    }  # fmt: skip
+    formula = Formula("python", function=function, gradient=gradient, layer=("ReLU", arguments))
+    return _apply(x, formula)
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
     """``x`` above zero, ``negative_slope * x`` below. The layer `LeakyReLU` has another default."""
-    return _apply(x, Formula("leaky_relu", negative_slope))
+    layer = ("LeakyReLU", {"negative_slope": negative_slope})
+    return _apply(x, Formula("leaky_relu", negative_slope, layer=layer))
 
 
 def relu6(x: Any) -> Any:
@@ -161,7 +179,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
     Source: Clevert et al., "Fast and accurate deep network learning by ELUs", 2015.
     """
-    return _apply(x, Formula("elu", alpha))
+    return _apply(x, Formula("elu", alpha, layer=("ELU", {"alpha": alpha})))
 
 
 def selu(x: Any) -> Any:
@@ -206,7 +224,8 @@ def gelu(x: Any, approximate: bool = False) -> Any:
         t = np.tanh(scale * (x + cubic * x * x * x))
         return dy * ((1 + t) / 2 + x * (1 - t * t) * scale * (1 + 3 * cubic * x * x) / 2)
 
-    return _apply(x, Formula("python", function=function, gradient=gradient))
+    name = "gelu(approximate=True)"
+    return _apply(x, Formula("python", function=function, gradient=gradient, name=name))
 
 
 def mish(x: Any) -> Any:
@@ -250,7 +269,10 @@ def _along(kind: str, x: Any, axis: int) -> Any:
             return y * (dy - (dy * y).sum(axis, keepdims=True))
         return dy - np.exp(y) * dy.sum(axis, keepdims=True)
 
-    return _apply(x, Formula("python", function=function, gradient=gradient))
+    layer = ("Softmax", {"axis": axis}) if kind == "softmax" else None
+    name = f"{kind}(axis={axis})"
+    formula = Formula("python", function=function, gradient=gradient, layer=layer, name=name)
+    return _apply(x, formula)
 
 
 def heaviside(x: Any) -> Any:
@@ -258,12 +280,16 @@ def heaviside(x: Any) -> Any:
 
     Source: McCulloch and Pitts, 1943; Rosenblatt, "The perceptron", 1958.
     """
-    return _apply(x, Formula("python", function=lambda x: (x >= 0).astype(x.dtype)))
+
+    def step(x: np.ndarray) -> np.ndarray:
+        return (x >= 0).astype(x.dtype)
+
+    return _apply(x, Formula("python", function=step, name="heaviside"))
 
 
 def sign(x: Any) -> Any:
     """-1 below zero, 0 at zero, 1 above. It cannot be trained through."""
-    return _apply(x, Formula("python", function=np.sign))
+    return _apply(x, Formula("python", function=np.sign, name="sign"))
 
 
 _FUNCTIONS = {
@@ -379,6 +405,7 @@ def resolve(activation: Callable[..., Any]) -> Formula:
     if result is probe and len(probe.formulas) <= 1:
         return probe.formulas[0] if probe.formulas else Formula("linear")
     name = serialize(activation)
+    name = name if name.isidentifier() else "f"
     raise ValueError(
         f"activation: your function {name!r} has no derivative, so nothing can be trained "
         f"through it: give it one that takes and returns an array of x's shape, e.g. "

@@ -1,0 +1,66 @@
+"""Layers: what models are made of. `base` says what a layer is, one concept a file follows."""
+
+from fastnn.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from fastnn.layers.base import InputSpec, Layer
+from fastnn.layers.dense import Dense
+from fastnn.layers.dropout import Dropout
+from fastnn.layers.input_layer import Input, InputLayer
+from fastnn.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
+from fastnn.layers.registry import CLASSES, deserialize, serialize
+from fastnn.layers.rescaling import Rescaling
+from fastnn.layers.reshaping import Flatten, Reshape
+
+__all__ = [
+    "ELU",
+    "Activation",
+    "Add",
+    "Average",
+    "Concatenate",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "Input",
+    "InputLayer",
+    "InputSpec",
+    "Layer",
+    "LeakyReLU",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "PReLU",
+    "ReLU",
+    "Rescaling",
+    "Reshape",
+    "Softmax",
+    "Subtract",
+    "add",
+    "average",
+    "concatenate",
+    "deserialize",
+    "maximum",
+    "minimum",
+    "multiply",
+    "serialize",
+    "subtract",
+]
+
+for _cls in (
+    Activation, Add, Average, Concatenate, Dense, Dropout, ELU, Flatten, InputLayer, LeakyReLU,
+    Maximum, Minimum, Multiply, PReLU, ReLU, Rescaling, Reshape, Softmax, Subtract,
+):  # fmt: skip
+    CLASSES[_cls.__name__] = _cls

@@ -1,0 +1,493 @@
+"""Layer: what all layers share, and the base class of your own."""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn import config, initializers
+from fastnn.graph import Node, SymbolicTensor
+from fastnn.variable import Variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Shape = tuple[int | None, ...]
+
+
+class InputSpec:
+    """What a layer accepts; the batch axis counts.
+
+    Parameters
+    ----------
+    ndim, min_ndim : int, optional
+        The exact or the least number of axes.
+    axes : dict, optional
+        The size of some axes: ``{-1: 784}``.
+    shape : tuple, optional
+        The size of all axes; None means any.
+    """
+
+    def __init__(
+        self,
+        *,
+        ndim: int | None = None,
+        min_ndim: int | None = None,
+        axes: dict[int, int] | None = None,
+        shape: Sequence[int | None] | None = None,
+        **unused: Any,  # dtype and max_ndim of Keras
+    ) -> None:
+        self.ndim = len(shape) if shape is not None else ndim
+        self.min_ndim = min_ndim
+        self.axes = dict(axes or {})
+        if shape is not None:
+            self.axes |= {i: n for i, n in enumerate(shape) if n is not None}
+
+    def check(self, layer: Layer, shape: Shape) -> None:
+        """Raise a ValueError that teaches if `shape` does not fit."""
+        who = f"{type(layer).__name__} '{layer.name}'"
+        expected, least = self.ndim, self.min_ndim
+        if expected is not None and len(shape) != expected:
+            raise ValueError(
+                f"{who} expects {expected} axes (the batch is the first), got shape {shape}"
+            )
+        if least is not None and len(shape) < least:
+            raise ValueError(
+                f"{who} expects at least {least} axes (the batch is the first), got shape "
+                f"{shape}: give every sample a shape, e.g. Input(shape=(1,))"
+            )
+        for axis, size in self.axes.items():
+            if -len(shape) <= axis < len(shape) and shape[axis] not in (size, None):
+                what = "features per sample" if axis in (-1, 1) and len(shape) == 2 else (
+                    f"elements on axis {axis}"
+                )
+                raise ValueError(
+                    f"{who} expects {size} {what}, got {shape[axis]} (shape {shape}): "
+                    "check Input(shape=...)"
+                )
+
+
+class Layer:
+    """Base of all layers: a name, weights, and what it computes.
+
+    A layer of your own defines ``call`` and ``backward`` on NumPy arrays, and ``build`` if it has
+    weights:
+
+    >>> import numpy as np
+    >>> from fastnn.layers import Layer
+    >>> class Square(Layer):
+    ...     def call(self, inputs, training=False):
+    ...         return inputs**2
+    ...     def backward(self, inputs, output, doutput):
+    ...         return 2 * inputs * doutput
+    >>> Square()(np.array([[1.0, 3.0]])).tolist()
+    [[1.0, 9.0]]
+
+    With trainable weights, ``backward`` returns ``(dinputs, dweights)``: a list of one gradient
+    for each of ``trainable_weights``, in their order.
+
+    Parameters
+    ----------
+    trainable : bool
+        Whether training changes the weights.
+    dtype : {"float32", "float64"}, optional
+        Default `config.floatx`.
+    name : str, optional
+        Default the class's name in snake case, numbered.
+    input_shape, input_dim, batch_input_shape : optional
+        Older spellings of an `Input` in front of the first layer of a Sequential.
+
+    Raises
+    ------
+    ValueError
+        For an argument that the layer does not know.
+    """
+
+    input_spec: InputSpec | None = None
+    _build: Callable[[Any], None]
+
+    def __init__(
+        self,
+        *,
+        trainable: bool = True,
+        dtype: Any = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self._weights: list[tuple[Variable, bool]] = []  # with: made as trainable
+        self._sublayers: list[Layer] = []
+        self._calls: list[weakref.ref[Node]] = []
+        self.built = False
+        self._trainable = bool(trainable)
+        self.dtype = config.floatx() if dtype is None else config.float_type(dtype)
+        self.batch_input_shape = _old_input_shape(kwargs)
+        if kwargs.get("activity_regularizer") is None:
+            kwargs.pop("activity_regularizer", None)
+        if kwargs:
+            raise ValueError(_unknown_arguments(type(self), kwargs))
+        if name is not None and (not isinstance(name, str) or not name or "/" in name):
+            raise ValueError(
+                f"{type(self).__name__}: name must be a non-empty string without '/', got {name!r}"
+            )
+        self.name = name or config.unique_name(config.snake_case(type(self).__name__))
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _marks_built(cls.__dict__["build"])  # type: ignore[method-assign]
+
+    # --- what a layer defines ------------------------------------------------------------
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights for inputs of this shape (a list of shapes for several inputs)."""
+        self.built = True
+
+    def compute_output_shape(self, input_shape: Any) -> Shape:
+        """Return the shape of the output, with the batch axis, for inputs of `input_shape`.
+
+        A layer of your own that does not define it is tried on zeros.
+        """
+        if not self.is_python:
+            return input_shape
+        several = isinstance(input_shape, list)
+        shapes = input_shape if several else [input_shape]
+        zeros = [np.zeros((1, *shape[1:]), self.dtype) for shape in shapes]
+        with np.errstate(all="ignore"):
+            output = np.asarray(self.call(zeros if several else zeros[0]))
+        if output.ndim == 0 or output.shape[0] != 1:
+            raise ValueError(
+                f"{type(self).__name__} '{self.name}': call() must keep the batch axis; for a "
+                f"batch of 1 it returned shape {output.shape}"
+            )
+        return (shapes[0][0], *output.shape[1:])
+
+    def emit(self, builder: Any, inputs: list[Any]) -> Any:
+        """Lower the layer into operations of a program; see `program.Builder`.
+
+        Parameters
+        ----------
+        builder : Builder
+        inputs : list of Tensor
+
+        Returns
+        -------
+        Tensor or list of Tensor
+        """
+        from fastnn.layers.python import lower
+
+        return lower(self, builder, inputs)
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Compute the output from arrays; only layers of your own define it."""
+        raise NotImplementedError(
+            f"{type(self).__name__} '{self.name}': write call(self, inputs, training=False), "
+            "returning an array"
+        )
+
+    def backward(self, inputs: Any, output: Any, doutput: Any) -> Any:
+        """Return the gradient of the loss for `inputs`, given `doutput`, that for the output."""
+        raise NotImplementedError(
+            f"{type(self).__name__} '{self.name}' cannot be trained through: write "
+            "backward(self, inputs, output, doutput), returning the gradient for inputs"
+        )
+
+    @property
+    def is_python(self) -> bool:
+        """Whether the layer computes by a `call` of its own."""
+        return type(self).call is not Layer.call
+
+    # --- weights -------------------------------------------------------------------------
+
+    def add_weight(
+        self,
+        shape: Sequence[int] | int | None = None,
+        initializer: Any = "glorot_uniform",
+        dtype: str | None = None,
+        trainable: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+        *,
+        flat: bool = False,
+    ) -> Variable:
+        """Make a weight, to be called in `build`.
+
+        Parameters
+        ----------
+        shape : tuple of int
+        initializer : str, Initializer or callable
+        dtype : str, optional
+            Default the layer's.
+        trainable : bool
+        regularizer, constraint : callable, optional
+        name : str, optional
+            ``"kernel"`` ...; default ``"variable"``, numbered.
+        flat : bool
+            See `Variable`.
+
+        Returns
+        -------
+        Variable
+
+        Examples
+        --------
+        >>> from fastnn.layers import Layer
+        >>> layer = Layer()
+        >>> layer.add_weight((2, 3), initializer="ones", name="kernel").value.sum().item()
+        6.0
+        """
+        names = {variable.name for variable, _ in self._weights}
+        if name is None:
+            count = len(names)
+            name = f"variable_{count}" if count else "variable"
+        if name in names:
+            raise ValueError(f"Layer '{self.name}' already has a weight named {name!r}")
+        shape = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
+        if any(n is None for n in shape):
+            raise ValueError(
+                f"{type(self).__name__} '{self.name}': weight {name!r} needs a known shape, "
+                f"got {shape}"
+            )
+        variable = Variable(
+            shape,
+            name=name,
+            initializer=initializers.get(initializer),
+            dtype=dtype or self.dtype,
+            trainable=trainable and self._trainable,
+            path=f"{self.name}/{name}",
+            flat=flat,
+            regularizer=regularizer,
+            constraint=constraint,
+        )
+        self._weights.append((variable, bool(trainable)))
+        return variable
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights. Set it before `compile`."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        for variable, made_trainable in self._weights:
+            variable.trainable = made_trainable and self._trainable
+        for layer in self._sublayers:
+            layer.trainable = value
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All weights: those made to be trained, then the others, then those of inner layers."""
+        mine = [v for v, trained in self._weights if trained]
+        mine += [v for v, trained in self._weights if not trained]
+        found = {id(v): v for v in mine}
+        for layer in self._sublayers:
+            found.update((id(v), v) for v in layer.weights)
+        return list(found.values())
+
+    variables = weights
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        return [v for v in self.weights if v.trainable]
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        return [v for v in self.weights if not v.trainable]
+
+    trainable_variables = trainable_weights
+    non_trainable_variables = non_trainable_weights
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Return copies of the weights, in the order of `weights`."""
+        return [variable.numpy() for variable in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Set all weights, in the order of `weights`.
+
+        Raises
+        ------
+        ValueError
+            If the number of arrays or a shape does not fit; then nothing is changed.
+        """
+        variables = self.weights
+        who = f"{type(self).__name__} '{self.name}'"
+        if len(weights) != len(variables):
+            state = "" if variables or self.built else ": it is not built yet, call build() first"
+            raise ValueError(
+                f"{who} has {len(variables)} weights, got {len(weights)} arrays{state}"
+            )
+        arrays = [np.asarray(value) for value in weights]
+        for variable, array in zip(variables, arrays, strict=True):
+            if array.shape != variable.shape:
+                raise ValueError(
+                    f"{who}: weight '{variable.path}' has shape {variable.shape}, got an array "
+                    f"of shape {array.shape}"
+                )
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+
+    def count_params(self) -> int:
+        """Return how many numbers the weights hold.
+
+        Raises
+        ------
+        ValueError
+            If the layer is not built, so that nobody knows.
+        """
+        if not self.built:
+            raise ValueError(
+                f"{type(self).__name__} '{self.name}' is not built yet, so its weights are not "
+                "known: call it on a tensor, or build(input_shape)"
+            )
+        return sum(variable.size for variable in self.weights)
+
+    # --- calling -------------------------------------------------------------------------
+
+    def __call__(self, inputs: Any, *, training: bool | None = None) -> Any:
+        """Apply the layer: to symbolic tensors (extends the graph) or to arrays (computes).
+
+        Parameters
+        ----------
+        inputs : SymbolicTensor, array_like, or a list of them
+        training : bool, optional
+            For arrays: whether layers like Dropout behave as in training.
+
+        Returns
+        -------
+        SymbolicTensor or numpy.ndarray
+        """
+        tensors = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        symbolic = [isinstance(tensor, SymbolicTensor) for tensor in tensors]
+        if all(symbolic) and tensors:
+            return self._record(inputs)
+        if any(symbolic):
+            raise TypeError(
+                f"{type(self).__name__} '{self.name}' got arrays and symbolic tensors together: "
+                "pass either kind"
+            )
+        from fastnn.layers.eager import run
+
+        return run(self, inputs, training=bool(training))
+
+    def _record(self, inputs: Any) -> SymbolicTensor:
+        """Make the node of a call on symbolic tensors."""
+        tensors, shape = self.prepare(inputs)
+        output = SymbolicTensor(
+            self.compute_output_shape(shape), dtype=self.dtype, name=f"{self.name}_output"
+        )
+        self.remember(Node(self, tensors, [output]))
+        return output
+
+    def prepare(self, inputs: Any) -> tuple[list[Any], Any]:
+        """Check and build for these inputs (anything with a shape); return them and their shape."""
+        tensors = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        shapes = [tuple(tensor.shape) for tensor in tensors]
+        shape = shapes if len(shapes) > 1 else shapes[0]
+        self.check_inputs(shape)
+        if not self.built:
+            self.build(shape)
+        return tensors, shape
+
+    def check_inputs(self, input_shape: Any) -> None:
+        """Raise a ValueError if the layer cannot take inputs of this shape."""
+        if not isinstance(input_shape, list):
+            if self.input_spec is not None:
+                self.input_spec.check(self, input_shape)
+        elif not self.is_python:
+            raise ValueError(
+                f"{type(self).__name__} '{self.name}' takes one input, got {len(input_shape)}: "
+                "join them first, e.g. with Concatenate()"
+            )
+
+    def remember(self, node: Node) -> None:
+        """Note a call, weakly: a layer does not keep graphs alive."""
+        self._calls = [call for call in self._calls if call() is not None]
+        self._calls.append(weakref.ref(node))
+
+    @property
+    def output(self) -> Any:
+        """The tensor that the layer's only call made, for models that look inside others."""
+        tensors = self._only_call().outputs
+        return tensors[0] if len(tensors) == 1 else tensors
+
+    @property
+    def input(self) -> Any:
+        """The tensor that the layer was called on."""
+        tensors = self._only_call().inputs
+        return tensors[0] if len(tensors) == 1 else tensors
+
+    def _only_call(self) -> Node:
+        nodes = [node for call in self._calls if (node := call()) is not None]
+        if len(nodes) != 1:
+            raise AttributeError(
+                f"{type(self).__name__} '{self.name}' was called {len(nodes)} times on symbolic "
+                "tensors, so it has no single input and output: keep the tensors you need"
+            )
+        return nodes[0]
+
+    # --- configuration -------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal layer, as JSON-ready data."""
+        config = {"name": self.name, "trainable": self._trainable, "dtype": self.dtype}
+        if self.batch_input_shape is not None:
+            config["batch_input_shape"] = list(self.batch_input_shape)
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Layer:
+        """Make a layer from what `get_config` returned."""
+        return cls(**config)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_calls": []}  # weak references cannot be copied
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def _marks_built(build: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a `build` so that it runs once, marks the layer, and leaves nothing after an error."""
+
+    @functools.wraps(build)
+    def once(self: Layer, input_shape: Any = None) -> None:
+        before = list(self._weights)
+        try:
+            build(self, input_shape)
+        except BaseException:
+            self._weights = before
+            self.built = False
+            raise
+        self.built = True
+
+    return once
+
+
+def _old_input_shape(kwargs: dict[str, Any]) -> Shape | None:
+    """Take Keras 1 and 2's ways to say an input shape out of `kwargs`."""
+    shape = kwargs.pop("input_shape", None)
+    size = kwargs.pop("input_dim", None)
+    batch_shape = kwargs.pop("batch_input_shape", None)
+    if batch_shape is not None:
+        return tuple(batch_shape)
+    if shape is not None:
+        return (None, *shape) if isinstance(shape, (list, tuple)) else (None, shape)
+    return None if size is None else (None, size)
+
+
+def _unknown_arguments(cls: type, kwargs: dict[str, Any]) -> str:
+    import difflib
+    import inspect
+
+    known: set[str] = set()
+    for base in cls.__mro__[:-1]:
+        known.update(inspect.signature(base.__init__).parameters)  # type: ignore[misc]
+    known -= {"self", "args", "kwargs"}
+    name = next(iter(kwargs))
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(sorted(known))}"
+    return f"{cls.__name__}: unrecognized argument {name!r}: {hint}"

@@ -1,0 +1,55 @@
+"""Dropout: random zeros in training, against overfitting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastnn.layers.base import Layer
+
+
+class Dropout(Layer):
+    """Set a random share of the inputs to zero in training and scale up the rest.
+
+    Parameters
+    ----------
+    rate : float
+        Share of zeros, 0 <= rate <= 1. The others are multiplied by ``1 / (1 - rate)``, so that
+        sums keep their mean; outside training the layer does nothing.
+    seed : int, optional
+        Kept for the configuration: the zeros are a function of the model's seed, the training
+        step and the layer's place, so `fastnn.set_random_seed` makes them repeatable.
+
+    Raises
+    ------
+    ValueError
+        If the rate is not between 0 and 1.
+
+    Notes
+    -----
+    Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from
+    overfitting", 2014.
+    """
+
+    def __init__(
+        self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        is_number = isinstance(rate, (int, float)) and not isinstance(rate, bool)
+        if not is_number or not 0 <= rate <= 1:
+            raise ValueError(f"Dropout '{self.name}': rate must be from 0 to 1, got {rate!r}")
+        if noise_shape is not None:
+            raise ValueError(f"Dropout '{self.name}': noise_shape is not available yet")
+        self.rate = rate
+        self.seed = seed
+
+    def emit(self, builder: Any, inputs: list[Any]) -> Any:
+        (x,) = inputs
+        if self.rate == 0:
+            return x
+        return builder.operation(
+            "dropout", [x], x.shape, layer_name=self.name,
+            rate=float(self.rate), stream=builder.stream(),
+        )  # fmt: skip
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
