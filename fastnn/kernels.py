@@ -1,0 +1,352 @@
+"""The C kernels as functions on arrays, for benchmarks and for networks built by hand.
+
+Every function takes float32 or float64 arrays (anything else is converted to float32), works on
+the last axis, and computes with the same code and to the same bits as a model does.
+
+>>> import numpy as np
+>>> from fastnn import kernels
+>>> x = np.array([[1.0, 2.0]], np.float32)
+>>> w = np.array([[1.0, -1.0], [1.0, 1.0]], np.float32)
+>>> y = kernels.dense(x, w, activation="relu")
+>>> y
+array([[3., 1.]], dtype=float32)
+>>> dx, dw, db = kernels.dense_gradient(np.ones_like(y), x, w, y=y, activation="relu")
+>>> dw
+array([[1., 1.],
+       [2., 2.]], dtype=float32)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn import _core
+from fastnn.operations import ACTIVATIONS, FROM_OUTPUT, LOSSES, ROW_VALUES
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+SLOPES = {"leaky_relu": 0.2, "elu": 1.0}
+"""The default of each activation's one parameter: its negative slope or alpha."""
+
+
+def dense(
+    x: ArrayLike,
+    kernel: ArrayLike,
+    bias: ArrayLike | None = None,
+    activation: str = "linear",
+    *,
+    slope: float | None = None,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return ``activation(x @ kernel + bias)``.
+
+    Parameters
+    ----------
+    x : array, shape (..., I)
+    kernel : array, shape (I, O)
+    bias : array, shape (O,), optional
+    activation : str
+        One of `fastnn.operations.ACTIVATIONS`.
+    slope : float, optional
+        alpha of elu (default 1), negative slope of leaky_relu (default 0.2).
+    out : ndarray, shape (..., O), optional
+        Where to write the result: C-contiguous, of the operands' dtype.
+
+    Returns
+    -------
+    ndarray, shape (..., O)
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit or the activation is unknown.
+    """
+    slope = _slope("dense", activation, slope)
+    dtype = _dtype(x, kernel, bias)
+    x, kernel = _array(x, dtype), _matrix("dense", kernel, dtype)
+    _same("dense", "x features", kernel.shape[0], x.shape[-1] if x.ndim else 1)
+    if bias is not None:
+        bias = _array(bias, dtype)
+        _same("dense", "bias shape", (kernel.shape[1],), bias.shape)
+    out = _out("dense", out, (*x.shape[:-1], kernel.shape[1]), dtype)
+    _core.dense_forward(_rows(out), _rows(x), kernel, bias, activation, slope)
+    return out
+
+
+def dense_gradient(
+    dy: ArrayLike,
+    x: ArrayLike,
+    kernel: ArrayLike,
+    *,
+    y: ArrayLike | None = None,
+    activation: str = "linear",
+    slope: float | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the gradients of a dense layer's input, kernel and bias.
+
+    With dz = dy activation'(y): ``dx = dz @ kernel.T``, ``dkernel = x.T @ dz``,
+    ``dbias = dz.sum(axis=0)`` over all samples.
+
+    Parameters
+    ----------
+    dy : array, shape (..., O)
+        The gradient of the loss with respect to the layer's output.
+    x : array, shape (..., I)
+    kernel : array, shape (I, O)
+    y : array, shape (..., O), optional
+        The layer's output; needed unless the activation is linear.
+    activation : str
+        One whose derivative can be had from its output (all but silu, gelu and mish).
+    slope : float, optional
+        As in `dense`.
+
+    Returns
+    -------
+    dx : ndarray, shape (..., I)
+    dkernel : ndarray, shape (I, O)
+    dbias : ndarray, shape (O,)
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, or `y` is missing.
+    """
+    who = "dense_gradient"
+    slope = _slope(who, activation, slope)
+    dtype = _dtype(dy, x, kernel)
+    dz, x, kernel = _array(dy, dtype), _array(x, dtype), _matrix(who, kernel, dtype)
+    _same(who, "x features", kernel.shape[0], x.shape[-1] if x.ndim else 1)
+    _same(who, "dy shape", (*x.shape[:-1], kernel.shape[1]), dz.shape)
+    if activation != "linear":
+        if y is None or activation not in FROM_OUTPUT:
+            raise ValueError(
+                f"{who}: the derivative of {activation!r} needs the layer's "
+                + ("output: pass y=" if activation in FROM_OUTPUT else
+                   "pre-activation: use a linear dense and activation_gradient()")
+            )  # fmt: skip
+        dz = activation_gradient(dz, None, y, activation, slope=slope)
+    dx, dkernel = np.empty_like(x), np.empty_like(kernel)
+    dbias = np.empty(kernel.shape[1], dtype)
+    if dz.size == 0 or x.size == 0:
+        dx[...], dkernel[...], dbias[...] = 0, 0, 0
+    _core.dense_backward(_rows(dx), dkernel, dbias, _rows(dz), _rows(x), kernel)
+    return dx, dkernel, dbias
+
+
+def activation(
+    x: ArrayLike, name: str, *, slope: float | None = None, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Return an activation of every element, or for the softmaxes of every row.
+
+    Parameters
+    ----------
+    x : array, shape (..., features)
+    name : str
+        One of `fastnn.operations.ACTIVATIONS`.
+    slope : float, optional
+        As in `dense`.
+    out : ndarray, optional
+        Where to write the result; may be `x`.
+
+    Raises
+    ------
+    ValueError
+        If the activation is unknown or `out` does not fit.
+    """
+    slope = _slope("activation", name, slope)
+    x = _array(x, _dtype(x))
+    out = _out("activation", out, x.shape, x.dtype)
+    _core.activation_forward(_rows(out), _rows(x), name, slope)
+    return out
+
+
+def activation_gradient(
+    dy: ArrayLike,
+    x: ArrayLike | None,
+    y: ArrayLike | None,
+    name: str,
+    *,
+    slope: float | None = None,
+) -> np.ndarray:
+    """Return dy times the derivative of an activation y = f(x).
+
+    Parameters
+    ----------
+    dy : array, shape (..., features)
+    x : array or None
+        The activation's input; only silu, gelu and mish need it.
+    y : array or None
+        The activation's output; all others need it.
+    name : str
+    slope : float, optional
+        As in `dense`.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or the operand that is needed is missing.
+    """
+    who = "activation_gradient"
+    slope = _slope(who, name, slope)
+    needed, given = ("y", y) if name in FROM_OUTPUT else ("x", x)
+    if given is None:
+        raise ValueError(f"{who}: the derivative of {name!r} is computed from {needed}: pass it")
+    dtype = _dtype(dy, given)
+    dy, given = _array(dy, dtype), _array(given, dtype)
+    _same(who, f"shape of {needed}", dy.shape, given.shape)
+    dx = np.empty_like(dy)
+    _core.activation_backward(_rows(dx), _rows(dy), _rows(given), _rows(given), name, slope)
+    return dx
+
+
+def row_values(
+    kind: str,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    label_smoothing: float = 0.0,
+    delta: float = 1.0,
+    threshold: float = 0.5,
+) -> np.ndarray:
+    """Return a loss or metric of every row.
+
+    Parameters
+    ----------
+    kind : str
+        One of `fastnn.operations.ROW_VALUES`; those that end in ``_logits`` take logits.
+    y_true : array
+        Shape (..., features) like `y_pred`; for the sparse kinds integer labels of shape (...).
+    y_pred : array, shape (..., features)
+    label_smoothing : float
+        Of the crossentropies.
+    delta : float
+        Of huber.
+    threshold : float
+        Of binary_accuracy.
+
+    Returns
+    -------
+    ndarray, shape (...)
+    """
+    options = (float(label_smoothing), float(delta), float(threshold))
+    target, prediction, values = _pair("row_values", kind, ROW_VALUES, y_true, y_pred)
+    _core.row_values(values, kind, target, _rows(prediction), *options)
+    return values.reshape(prediction.shape[:-1])
+
+
+def loss_gradient(
+    kind: str,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    scale: float | None = None,
+    label_smoothing: float = 0.0,
+    delta: float = 1.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a loss of every row, and the gradient of the predictions.
+
+    Parameters
+    ----------
+    kind : str
+        One of `fastnn.operations.LOSSES`, ``"sparse_categorical_crossentropy_logits"`` for example.
+    y_true, y_pred : array
+        As in `row_values`.
+    scale : float, optional
+        The factor of the gradient; by default 1/rows, which makes it that of the mean loss.
+    label_smoothing, delta : float
+        As in `row_values`.
+
+    Returns
+    -------
+    values : ndarray, shape (...)
+    gradient : ndarray, shape (..., features)
+
+    Examples
+    --------
+    >>> from fastnn import kernels
+    >>> values, gradient = kernels.loss_gradient("mean_squared_error", [[0.0]], [[3.0]])
+    >>> values, gradient
+    (array([9.], dtype=float32), array([[6.]], dtype=float32))
+    """
+    target, prediction, values = _pair("loss_gradient", kind, LOSSES, y_true, y_pred)
+    if scale is None:
+        scale = 1.0 / max(len(values), 1)
+    gradient = np.empty_like(prediction)
+    _core.row_values(
+        values, kind, target, _rows(prediction), float(label_smoothing), float(delta), 0.5,
+        _rows(gradient), float(scale),
+    )  # fmt: skip
+    return values.reshape(prediction.shape[:-1]), gradient
+
+
+# ---- operands -----------------------------------------------------------------------------------
+
+
+def _dtype(*arrays: Any) -> np.dtype:
+    dtypes = [getattr(a, "dtype", None) for a in arrays if a is not None]
+    return np.dtype(np.float64 if np.dtype(np.float64) in dtypes else np.float32)
+
+
+def _array(a: Any, dtype: np.dtype) -> np.ndarray:
+    a = np.asarray(a)
+    return a if a.dtype == dtype and a.flags.c_contiguous else np.ascontiguousarray(a, dtype)
+
+
+def _rows(a: np.ndarray) -> np.ndarray:
+    """View an array as (n, features)."""
+    if a.ndim == 2:
+        return a
+    features = a.shape[-1] if a.ndim else 1
+    return a.reshape(a.size // features if features else 0, features)
+
+
+def _matrix(who: str, a: Any, dtype: np.dtype) -> np.ndarray:
+    a = _array(a, dtype)
+    if a.ndim != 2:
+        raise ValueError(f"{who}: expected a kernel of shape (I, O), got shape {a.shape}")
+    return a
+
+
+def _same(who: str, what: str, expected: Any, got: Any) -> None:
+    if expected != got:
+        raise ValueError(f"{who}: expected {what} {expected}, got {got}")
+
+
+def _out(who: str, out: np.ndarray | None, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    if out is None:
+        return np.empty(shape, dtype)
+    if out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous:
+        raise ValueError(
+            f"{who}: expected out to be C-contiguous, of shape {shape} and dtype {dtype}, "
+            f"got shape {out.shape} and dtype {out.dtype}"
+        )
+    if not out.flags.writeable:
+        raise ValueError(f"{who}: out is read-only")
+    return out
+
+
+def _slope(who: str, name: str, slope: float | None) -> float:
+    if name not in ACTIVATIONS:
+        raise ValueError(f"{who}: expected an activation of {ACTIVATIONS}, got {name!r}")
+    return float(SLOPES.get(name, 0.0) if slope is None else slope)
+
+
+def _pair(
+    who: str, kind: str, kinds: tuple[str, ...], y_true: Any, y_pred: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if kind not in kinds:
+        raise ValueError(f"{who}: expected a kind of {kinds}, got {kind!r}")
+    dtype = _dtype(y_pred)
+    target, prediction = _array(y_true, dtype), _array(y_pred, dtype)
+    rows = _rows(prediction)
+    if kind.startswith("sparse"):
+        if target.shape not in (prediction.shape[:-1], (*prediction.shape[:-1], 1)):
+            _same(who, "labels of shape", prediction.shape[:-1], target.shape)
+        target = target.reshape(len(rows), 1)
+    else:
+        _same(who, "y_true of shape", prediction.shape, target.shape)
+        target = _rows(target)
+    return target, prediction, np.empty(len(rows), dtype)
