@@ -1,0 +1,179 @@
+"""The public kernels against the NumPy twins: every size, type and instruction set."""
+
+import numpy as np
+import pytest
+
+from fastnn import _core, kernels
+from fastnn.numpy_engine import activations as twin
+from fastnn.numpy_engine import losses as twin_losses
+from fastnn.operations import ACTIVATIONS, FROM_OUTPUT, LOSSES, ROW_VALUES
+
+SIZES = (1, 5, 6, 7, 15, 16, 17, 33, 100)
+TYPES = ("float32", "float64")
+
+
+@pytest.fixture(params=_core.isas())
+def isa(request):
+    before = _core.isa()
+    _core.set_isa(request.param)
+    yield request.param
+    _core.set_isa(before)
+
+
+def tolerance(dtype, k=1):
+    return {"rtol": 2e-5 if dtype == "float32" else 1e-12, "atol": np.finfo(dtype).eps * 8 * k}
+
+
+def arrays(rng, dtype, *shapes):
+    return [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_dense_on_awkward_sizes(isa, dtype):
+    rng = np.random.default_rng(0)
+    for b in SIZES:
+        for i in (1, 3, 16, 33, 300):
+            for o in (1, 5, 16, 17, 50, 97):
+                x, w, bias = arrays(rng, dtype, (b, i), (i, o), (o,))
+                out = np.full((b, o), np.nan, dtype)
+                y = kernels.dense(x, w, bias, "tanh", out=out)
+                assert y is out
+                np.testing.assert_allclose(y, np.tanh(x @ w + bias), **tolerance(dtype, i))
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_dense_gradient_on_awkward_sizes(isa, dtype):
+    rng = np.random.default_rng(1)
+    for b in (1, 6, 17, 70, 300):
+        for i in (1, 3, 16, 33, 130):
+            for o in (1, 5, 16, 50):
+                x, w, dy, y = arrays(rng, dtype, (b, i), (i, o), (b, o), (b, o))
+                dx, dw, db = kernels.dense_gradient(dy, x, w, y=y, activation="tanh")
+                dz = dy * (1 - y * y)
+                np.testing.assert_allclose(dx, dz @ w.T, **tolerance(dtype, 20 * o))
+                np.testing.assert_allclose(dw, x.T @ dz, **tolerance(dtype, 20 * b))
+                np.testing.assert_allclose(db, dz.sum(0), **tolerance(dtype, 20 * b))
+
+
+def test_products_larger_than_every_block(isa):
+    """Packing, several blocks of rows, columns and depth, and short last ones."""
+    rng = np.random.default_rng(2)
+    b, i, o = (201, 521, 531) if isa != "portable" else (101, 261, 71)
+    x, w, dy = arrays(rng, "float64", (b, i), (i, o), (b, o))
+    np.testing.assert_allclose(kernels.dense(x, w), x @ w, rtol=1e-12, atol=1e-12)
+    dx, dw, _ = kernels.dense_gradient(dy, x, w)
+    np.testing.assert_allclose(dx, dy @ w.T, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(dw, x.T @ dy, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations(isa, name, dtype):
+    rng = np.random.default_rng(3)
+    slope = kernels.SLOPES.get(name, 0.0)
+    for n in SIZES:
+        x = (4 * rng.standard_normal((3, n))).astype(dtype)
+        y = kernels.activation(x, name, out=np.full_like(x, np.nan))
+        exact = twin.ACTIVATIONS[name](x.astype("float64"), slope)
+        np.testing.assert_allclose(y, exact, **tolerance(dtype))
+        dy = rng.standard_normal(x.shape).astype(dtype)
+        dx = kernels.activation_gradient(dy, x, y, name)
+        exact = twin.BACKWARD[name](
+            dy.astype("float64"), x.astype("float64"), y.astype("float64"), slope
+        )
+        np.testing.assert_allclose(dx, exact, **tolerance(dtype, 10))
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("kind", ROW_VALUES)
+def test_row_values_and_gradients(isa, kind, dtype):
+    rng = np.random.default_rng(4)
+    for n in SIZES:
+        p = rng.uniform(0.05, 0.95, (7, n)).astype(dtype)
+        if kind.endswith("logits"):
+            p = (8 * p - 4).astype(dtype)
+        if kind.startswith("sparse"):
+            t = rng.integers(0, n, (7, 1))
+        elif "categorical" in kind:
+            t = np.eye(n)[rng.integers(0, n, 7)]
+        else:
+            t = rng.integers(0, 2, (7, n))
+        exact = p.astype("float64"), t.astype("float64")
+        smoothings = (0.0, 0.2) if "crossentropy" in kind and "sparse" not in kind else (0.0,)
+        for smoothing in smoothings:
+            options = {"smoothing": smoothing, "delta": 0.5, "threshold": 0.5}
+            given = {"label_smoothing": smoothing, "delta": 0.5}
+            expected = twin_losses.ROW_VALUES[kind](exact[1], exact[0], options)
+            values = kernels.row_values(kind, t, p, **given)
+            np.testing.assert_allclose(values, expected, **tolerance(dtype, 20))
+            if kind in LOSSES:
+                values, gradient = kernels.loss_gradient(kind, t, p, scale=1.0, **given)
+                np.testing.assert_allclose(values, expected, **tolerance(dtype, 20))
+                expected_gradient = twin_losses.ROW_GRADIENTS[kind](exact[1], exact[0], options)
+                np.testing.assert_allclose(gradient, expected_gradient, **tolerance(dtype, 50))
+
+
+def test_the_same_bits_on_every_instruction_set_and_thread_count():
+    rng = np.random.default_rng(5)
+    x, w, bias, dy = arrays(rng, "float32", (70, 300), (300, 97), (97,), (70, 97))
+    logits = (10 * rng.standard_normal((70, 33))).astype("float32")
+    labels = rng.integers(0, 33, 70)
+    results = set()
+    before = _core.isa()
+    for isa in _core.isas():
+        _core.set_isa(isa)
+        for threads in (1, 2, 3, 8):
+            _core.set_num_threads(threads)
+            made = [kernels.dense(x, w, bias, name) for name in ACTIVATIONS]
+            made += kernels.dense_gradient(dy, x, w)
+            made += [
+                kernels.activation_gradient(dy, x[:, :97], made[k], name)
+                for k, name in enumerate(ACTIVATIONS)
+            ]
+            made += kernels.loss_gradient("sparse_categorical_crossentropy_logits", labels, logits)
+            results.add(b"".join(a.tobytes() for a in made))
+    _core.set_num_threads(0)
+    _core.set_isa(before)
+    assert len(results) == 1
+
+
+def test_a_batch_split_does_not_change_a_bit():
+    rng = np.random.default_rng(6)
+    x, w = arrays(rng, "float32", (301, 300), (300, 97))
+    whole = kernels.dense(x, w)
+    parts = [kernels.dense(x[i : i + 7], w) for i in range(0, 301, 7)]
+    assert np.concatenate(parts).tobytes() == whole.tobytes()
+
+
+def test_operands_of_other_types_orders_and_ranks():
+    x = np.arange(24).reshape(2, 3, 4)
+    w = np.asfortranarray(np.arange(8.0).reshape(4, 2))
+    np.testing.assert_array_equal(kernels.dense(x, w), x @ w)
+    assert kernels.dense(x, w).dtype == np.float64
+    assert kernels.dense(x, w.astype("float32")).dtype == np.float32
+    assert kernels.dense(np.zeros((0, 4)), w).shape == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: kernels.dense(np.ones((2, 3)), np.ones((4, 2))), "expected x features 4, got 3"),
+        (lambda: kernels.dense(np.ones((2, 3)), np.ones(3)), "kernel of shape"),
+        (lambda: kernels.dense(np.ones((2, 3)), np.ones((3, 2)), np.ones(3)), "bias shape"),
+        (lambda: kernels.dense(np.ones((2, 3)), np.ones((3, 2)), activation="rely"), "'rely'"),
+        (lambda: kernels.activation(np.ones(3), "relu", out=np.ones(4)), "expected out"),
+        (lambda: kernels.activation_gradient(np.ones(3), np.ones(3), None, "relu"), "from y"),
+        (lambda: kernels.row_values("mse", 1, 1), "'mse'"),
+        (lambda: kernels.loss_gradient("huber", [[1.0, 2.0]], [[1.0]]), "y_true of shape"),
+    ],
+)
+def test_errors_name_what_was_expected(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_every_activation_says_what_its_derivative_needs():
+    dy = np.ones((1, 2), np.float32)
+    for name in ACTIVATIONS:
+        x, y = (None, dy) if name in FROM_OUTPUT else (dy, None)
+        assert kernels.activation_gradient(dy, x, y, name).shape == (1, 2)
