@@ -103,6 +103,8 @@ def _download(url: str, target: str, checksum: str) -> None:
                     f"{checksum} and was thrown away: something on the way replaced it. {advice}"
                 )
     except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # it holds the connection
         raise DatasetUnavailableError(
             f"The dataset {os.path.basename(target)} is not on this machine and could not be "
             f"downloaded: {error}. {advice}"

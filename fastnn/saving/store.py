@@ -69,7 +69,7 @@ def write_store(
     datasets: dict[str, dict[str, Any]] = {}
     contents: dict[str, np.ndarray] = {}
     for name, array in arrays.items():
-        _add_parents(name, groups)
+        _add_groups(name, groups, whole=False)
         content = np.asarray(array, order="C")
         content = content.astype(content.dtype.newbyteorder("<"), copy=False)
         if content.dtype.str not in DTYPES:
@@ -82,7 +82,7 @@ def write_store(
         }
     for name, values in (attributes or {}).items():
         if name:
-            _add_parents(name + "/", groups)
+            _add_groups(name, groups, whole=True)
         groups[name] = dict(values)
     clash = groups.keys() & datasets.keys()
     if clash:
@@ -109,14 +109,15 @@ def _plain(value: Any) -> Any:
     raise ValueError(f"{value!r} of type {type(value).__name__} cannot be an attribute in a store")
 
 
-def _add_parents(name: str, groups: dict[str, dict[str, Any]]) -> None:
-    if not is_safe_path(name.rstrip("/")):
+def _add_groups(name: str, groups: dict[str, dict[str, Any]], *, whole: bool) -> None:
+    """Add the groups above `name` and, if it is one itself (`whole`), that one."""
+    if not is_safe_path(name):
         raise ValueError(
             f"{name!r} cannot be a name in a store: it needs parts between single slashes, none "
             "of them '.' or '..', without colons, backslashes and control characters"
         )
-    parts = name.split("/")[:-1]
-    for end in range(1, len(parts) + 1):
+    parts = name.split("/")
+    for end in range(1, len(parts) + whole):
         groups.setdefault("/".join(parts[:end]), {})
 
 
