@@ -2,8 +2,9 @@
  *
  * Workers are made when first needed, wait for the start of a region, run it, and wait again.
  * Every wait spins for about as long as parking and waking would take, and then parks: that costs
- * at most twice the best choice and leaves an idle process idle. A team larger than the number of
- * processors does not spin at all, since the spinner would keep out the thread it waits for.
+ * at most twice the best choice and leaves an idle process idle. A spinner must not keep out the
+ * thread it waits for. So a team larger than the number of processors does not spin at all, and a
+ * thread that spun in vain at a barrier, as when other processes are busy, spins less at the next.
  *
  * Everything is static, so that a child after fork starts over by resetting it. */
 #ifdef __linux__
@@ -29,8 +30,9 @@
 #include "fastnn.h"
 
 #define CACHE_LINE 64
-#define BARRIER_SPIN 30000 /* nanoseconds */
-#define IDLE_SPIN 50000
+#define IDLE_SPIN 50000    /* nanoseconds: of a worker between two regions */
+#define BARRIER_SPIN 30000 /* at most; about what parking and waking takes on a virtual machine */
+#define BARRIER_SPIN_LEAST 1000
 
 /* --- Floating-point state -------------------------------------------------------------------- */
 
@@ -110,11 +112,12 @@ static int64_t nanoseconds(void) {
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* Waits until the value is no longer `old`, at first spinning for `spin` nanoseconds. */
-static void await(event *e, uint32_t old, int64_t spin) {
+/* Waits until the value is no longer `old`, at first spinning for `spin` nanoseconds. Returns
+ * whether that was enough. */
+static int await(event *e, uint32_t old, int64_t spin) {
   for (int64_t end = 0; spin > 0;) {
     for (int i = 0; i < 32; i++) {
-      if (atomic_load_explicit(&e->value, memory_order_acquire) != old) return;
+      if (atomic_load_explicit(&e->value, memory_order_acquire) != old) return 1;
       relax();
     }
     int64_t now = nanoseconds();
@@ -126,6 +129,7 @@ static void await(event *e, uint32_t old, int64_t spin) {
   atomic_fetch_add(&e->sleepers, 1);
   while (atomic_load(&e->value) == old) park(e, old);
   atomic_fetch_sub(&e->sleepers, 1);
+  return 0;
 }
 
 static void post(event *e, uint32_t value) {
@@ -136,9 +140,8 @@ static void post(event *e, uint32_t value) {
 /* --- The pool -------------------------------------------------------------------------------- */
 
 struct fnn_team {
-  int threads;
-  int64_t spin;                                        /* how long to spin in a barrier */
-  _Alignas(CACHE_LINE) _Atomic uint32_t arrived;       /* at the barrier of this generation */
+  int threads, may_spin;
+  _Alignas(CACHE_LINE) _Atomic uint32_t arrived; /* at the barrier of this generation */
   event generation;
 };
 
@@ -152,20 +155,23 @@ static struct {
 } pool;
 
 static _Thread_local enum { OUTSIDE, INSIDE, LEADING } inside; /* a region; as thread 0 of a team */
+static _Thread_local int64_t patience = BARRIER_SPIN; /* how long to spin at the next barrier */
 static atomic_int configured;    /* by fnn_set_num_threads; 0: the default */
 static atomic_int fresh_default, processors; /* remembered answers; 0: not asked yet */
 
 void fnn_barrier(fnn_team *team) {
   uint32_t threads = (uint32_t)team->threads;
   if (threads < 2) return;
-  int64_t spin = team->spin;
+  int64_t spin = team->may_spin ? patience : 0;
   /* Nobody can move the generation on before this thread has arrived too. */
   uint32_t generation = atomic_load_explicit(&team->generation.value, memory_order_relaxed);
   if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) == threads - 1) {
     atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
     post(&team->generation, generation + 1);
-  } else {
-    await(&team->generation, generation, spin);
+  } else if (await(&team->generation, generation, spin)) {
+    patience += (BARRIER_SPIN - patience) / 16;
+  } else if (spin > 0) {
+    patience = (patience + BARRIER_SPIN_LEAST) / 2;
   }
 }
 
@@ -234,7 +240,7 @@ static void run_together(int threads, fnn_region region, void *context) {
   pool.region = region;
   pool.context = context;
   pool.team.threads = threads;
-  pool.team.spin = threads <= processors ? BARRIER_SPIN : 0;
+  pool.team.may_spin = threads <= processors;
   for (int i = 1; i < threads; i++)
     post(&pool.start[i], atomic_load_explicit(&pool.start[i].value, memory_order_relaxed) + 1);
   region(context, &pool.team, 0, threads);
