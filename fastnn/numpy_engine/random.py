@@ -1,0 +1,55 @@
+"""Counter-based random numbers: a word is a function of its place, not of who draws it.
+
+Philox4x32-10 of Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3"
+(SC 2011): ten rounds of two 32x32-bit multiplications scramble a counter of four words under a
+key of two.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+KEY_STEPS = 0x9E3779B9, 0xBB67AE85  # golden ratio, sqrt(3) - 1
+MASK = np.uint64(0xFFFFFFFF)
+HALF = np.uint64(32)
+
+
+def philox(counter: np.ndarray, key: tuple[int, int]) -> np.ndarray:
+    """Scramble counters of shape (n, 4), 32-bit words held in uint64, under `key`."""
+    x0, x1, x2, x3 = counter.astype(np.uint64).T
+    k0, k1 = key
+    for _ in range(10):
+        p0, p1 = MULTIPLIERS[0] * x0, MULTIPLIERS[1] * x2
+        x0, x1, x2, x3 = (
+            (p1 >> HALF) ^ x1 ^ np.uint64(k0),
+            p1 & MASK,
+            (p0 >> HALF) ^ x3 ^ np.uint64(k1),
+            p0 & MASK,
+        )
+        k0, k1 = (k0 + KEY_STEPS[0]) & 0xFFFFFFFF, (k1 + KEY_STEPS[1]) & 0xFFFFFFFF
+    return np.stack([x0, x1, x2, x3], axis=1)
+
+
+def words(n: int, *, seed: int, step: int, stream: int) -> np.ndarray:
+    """Return the random words (uint32, as uint64) of elements 0..n-1 of a tensor.
+
+    Element e draws word e % 4 of the counter {e / 4 (two words), step, stream}.
+    """
+    blocks = np.arange(-(-n // 4), dtype=np.uint64)
+    counter = np.empty((len(blocks), 4), np.uint64)
+    counter[:, 0] = blocks & MASK
+    counter[:, 1] = blocks >> HALF
+    counter[:, 2] = step & 0xFFFFFFFF
+    counter[:, 3] = stream & 0xFFFFFFFF
+    key = seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF
+    return philox(counter, key).reshape(-1)[:n]
+
+
+def keep_mask(
+    shape: tuple[int, ...], rate: float, *, seed: int, step: int, stream: int
+) -> np.ndarray:
+    """Return the boolean mask of dropout: True with probability 1 - rate."""
+    n = int(np.prod(shape))
+    threshold = np.uint64(int(rate * 2.0**32))
+    return (words(n, seed=seed, step=step, stream=stream) >= threshold).reshape(shape)

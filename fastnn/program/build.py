@@ -1,0 +1,155 @@
+"""The steps from a graph to a program, in order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastnn.graph import ancestors
+from fastnn.program.backward import derive_backward, fuse_activations
+from fastnn.program.builder import Builder
+from fastnn.program.definition import Program
+from fastnn.program.terms import attach_terms
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastnn.graph import SymbolicTensor
+    from fastnn.losses import Loss
+    from fastnn.metrics import Metric
+    from fastnn.optimizers import Optimizer
+
+
+def build(
+    inputs: Sequence[SymbolicTensor],
+    outputs: Sequence[SymbolicTensor],
+    *,
+    losses: Sequence[Loss | None] | None = None,
+    metrics: Sequence[Sequence[Metric]] | None = None,
+    weighted_metrics: Sequence[Sequence[Metric]] | None = None,
+    loss_weights: Sequence[float | None] | None = None,
+    targets: Sequence[Sequence[int] | None] | None = None,
+    output_names: Sequence[str] | None = None,
+    optimizer: Optimizer | None = None,
+    dtype: str = "float32",
+    fuse: bool = True,
+) -> Program:
+    """Compile the graph between `inputs` and `outputs` into a program.
+
+    Parameters
+    ----------
+    inputs, outputs : list of SymbolicTensor
+    losses : list of Loss or None, one for each output
+    metrics, weighted_metrics : list of lists of Metric, one list for each output
+    loss_weights : list of float or None (1.0), one for each output
+    targets : list of tuple or None
+        The shape of one sample of y for each output; None where unknown: that of the prediction,
+        without its last axis for sparse labels.
+    output_names : list of str
+        Default: the names of the layers that make the outputs.
+    optimizer : Optimizer, optional
+        Without one the program has no backward part.
+    dtype : {"float32", "float64"}
+    fuse : bool
+        False switches all rewrites off.
+
+    Raises
+    ------
+    ValueError
+        If the outputs depend on an input that is not given, or a target's shape does not fit.
+
+    Examples
+    --------
+    >>> from fastnn import Input, layers, program
+    >>> x = Input(shape=(4,))
+    >>> y = layers.Dense(3, activation="relu", name="hidden")(x)
+    >>> print(program.build([x], [y]))
+    t1[3] = dense(t0[4]; activation=relu, slope=0.0, hidden/kernel, hidden/bias)
+    """
+    program = Program(dtype, optimizer)
+    builder = Builder()
+    _lower(program, builder, inputs, outputs)
+    program.output_names = list(output_names or (t.node.layer.name for t in outputs))
+
+    none = [None] * len(outputs)
+    attach_terms(
+        program,
+        builder,
+        losses or none,
+        metrics or [()] * len(outputs),
+        weighted_metrics or [()] * len(outputs),
+        [1.0 if w is None else float(w) for w in loss_weights or none],
+        targets or none,
+        fuse=fuse,
+    )
+    if fuse:
+        fuse_activations(program, builder)
+    if optimizer is not None:
+        derive_backward(program, builder, fuse=fuse)
+    _compact(program, builder)
+    return program
+
+
+def _lower(
+    program: Program,
+    builder: Builder,
+    inputs: Sequence[SymbolicTensor],
+    outputs: Sequence[SymbolicTensor],
+) -> None:
+    """Let the layers emit their operations; collect the variables."""
+    tensors = {id(x): builder.tensor(x.sample_shape) for x in inputs}
+    program.inputs = [tensors[id(x)].index for x in inputs]
+    seen: set[int] = set()
+    for node in ancestors(outputs, inputs):
+        if not node.inputs:
+            names = ", ".join(f"'{x.name}'" for x in inputs)
+            raise ValueError(
+                f"The outputs depend on the input '{node.layer.name}', which is not among the "
+                f"model's inputs ({names}): add it to inputs="
+            )
+        made = node.layer.emit(builder, [tensors[id(x)] for x in node.inputs])
+        made = made if isinstance(made, list) else [made]
+        for symbolic, tensor in zip(node.outputs, made, strict=True):
+            tensors[id(symbolic)] = tensor
+        trainable = {id(v) for v in node.layer.trainable_weights}
+        for variable in node.layer.weights:
+            if id(variable) not in seen:
+                seen.add(id(variable))
+                program.variables.append(variable)
+                if id(variable) in trainable:
+                    program.trainable.append(variable)
+    program.outputs = [tensors[id(x)].index for x in outputs]
+    program.forward = builder.operations
+
+
+def _compact(program: Program, builder: Builder) -> None:
+    """Renumber the tensors and storages that are left in use; lay the storages out."""
+    used = [*program.inputs, *program.outputs]
+    for op in program.forward:
+        used += [*op.inputs, op.output]
+    for loss in program.losses:
+        used += [loss.prediction]
+    kept = [builder.tensors[i] for i in sorted(set(used))]
+    number = {tensor.index: new for new, tensor in enumerate(kept)}
+    storages = sorted({tensor.storage for tensor in kept})
+    place = {storage: new for new, storage in enumerate(storages)}
+
+    for tensor in kept:
+        tensor.index, tensor.storage = number[tensor.index], place[tensor.storage]
+    for new, old in enumerate(storages):
+        storage = builder.storages[old]
+        storage.index = new
+        program.storages.append(storage)
+    for tensor in kept:  # runs of several rows must follow one another without gaps
+        if len(tensor.shape) > 1:
+            program.storages[tensor.storage].padded = False
+    program.tensors = kept
+    program.inputs = [number[i] for i in program.inputs]
+    program.outputs = [number[i] for i in program.outputs]
+    for op in [*program.forward, *program.backward]:
+        op.inputs = tuple(number[i] for i in op.inputs)
+        op.output = number[op.output]
+    for loss in program.losses:
+        loss.prediction = number[loss.prediction]
+        loss.probability = number.get(loss.probability, -1)
+    for metric in program.metrics:
+        metric.prediction = number[metric.prediction]
