@@ -105,7 +105,7 @@ def put(path, content):
     path.write_bytes(content)
 
 
-# --- embedded ------------------------------------------------------------------------------------
+# --- embedded -------------------------------------------------------------------------------------
 
 
 def test_boston_housing_is_split_like_keras():
@@ -141,7 +141,7 @@ def test_digits_and_breast_cancer():
     assert np.bincount(np.concatenate([y_train, y_test])).tolist() == [212, 357]
 
 
-# --- generated -----------------------------------------------------------------------------------
+# --- generated ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["moons", "circles", "spirals", "blobs"])
@@ -174,7 +174,7 @@ def test_generated_shapes_are_what_they_are_called():
     assert x.shape == (300, 5) and len(np.unique(x, axis=0)) == 4
 
 
-# --- where files are looked for --------------------------------------------------------------------
+# --- where files are looked for -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("place", ["FASTNN_HOME", ".fastnn", "KERAS_HOME", ".keras"])
@@ -273,7 +273,7 @@ def test_offline_says_what_to_do(home):
     assert left_over(home) == []
 
 
-# --- fashion_mnist ----------------------------------------------------------------------------------
+# --- fashion_mnist --------------------------------------------------------------------------------
 
 
 def idx(array):
@@ -327,7 +327,7 @@ def test_fashion_mnist_refuses_a_damaged_archive(home):
         fashion_mnist.load_data()
 
 
-# --- imdb ---------------------------------------------------------------------------------------------
+# --- imdb -----------------------------------------------------------------------------------------
 
 
 def object_array(lists):

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
-DTYPES = frozenset(
-    "|b1 |i1 |u1 <i2 <u2 <i4 <u4 <i8 <u8 <f2 <f4 <f8".split()  # all little-endian
-)
+DTYPES = frozenset({
+    "|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8",
+})  # fmt: skip
+"""Little-endian numbers: what a file may hold."""
+
 MAX_HEADER = 4096  # bytes; numpy writes 118 for an array of two axes
 MAX_AXES = 32
 

@@ -83,13 +83,13 @@ def write_store(
     for name, values in (attributes or {}).items():
         if name:
             _add_groups(name, groups, whole=True)
-        groups[name] = dict(values)
+        groups[name] = _as_json(values, name or "attribute")
     clash = groups.keys() & datasets.keys()
     if clash:
         raise ValueError(f"'{min(clash)}' cannot be both an array and a group")
     manifest = json.dumps(
         {"format": FORMAT, "version": VERSION, "groups": groups, "datasets": datasets},
-        allow_nan=False, indent=1, default=_plain,
+        allow_nan=False, indent=1,
     ).encode()  # fmt: skip
     if len(manifest) > MAX_MANIFEST:
         raise ValueError(f"The attributes take {len(manifest)} bytes, more than {MAX_MANIFEST}")
@@ -103,10 +103,22 @@ def write_store(
                 np.lib.format.write_array(stream, content, version=(1, 0), allow_pickle=False)
 
 
-def _plain(value: Any) -> Any:
+def _as_json(value: Any, where: str) -> Any:
+    """Return `value` in JSON's types; a ValueError says `where` something else stands."""
     if isinstance(value, (np.generic, np.ndarray)):
-        return value.tolist()
-    raise ValueError(f"{value!r} of type {type(value).__name__} cannot be an attribute in a store")
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _as_json(item, f"{where}/{key}") for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_json(item, f"{where}/{number}") for number, item in enumerate(value)]
+    if isinstance(value, float) and not np.isfinite(value):
+        raise ValueError(f"Cannot store {where} = {value}: JSON has finite numbers only")
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    raise ValueError(
+        f"Cannot store {where} = {value!r}: attributes are numbers, strings, None, and lists and "
+        "dicts of them"
+    )
 
 
 def _add_groups(name: str, groups: dict[str, dict[str, Any]], *, whole: bool) -> None:
