@@ -483,7 +483,7 @@ def resolve(
     identifier: Any, y_true_shape: tuple[int, ...], y_pred_shape: tuple[int, ...]
 ) -> Loss | None:
     """Return the loss of one output: as `get`, and "crossentropy" chosen by the shapes."""
-    if isinstance(identifier, str) and identifier in ("crossentropy", "ce"):
+    if isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce"):
         return _NAMES[f"{flavor(y_true_shape, y_pred_shape)}_crossentropy"]()
     return get(identifier)
 

@@ -115,6 +115,10 @@ class Metric:
         """Return the metric of all batches since the last reset."""
         raise NotImplementedError(f"{type(self).__name__}: write result(self)")
 
+    def finish(self, total: float, count: float) -> float:
+        """Return the metric from the sums of weighted values and of weights; 0 without weights."""
+        return total / count if count else 0.0
+
     def __call__(self, *args: Any, **kwargs: Any) -> float:
         """Take in a batch and return the result so far."""
         self.update_state(*args, **kwargs)
@@ -151,10 +155,6 @@ class _Averaging(Metric):
 
     def result(self) -> float:
         return self.finish(self.total, self.count)
-
-    def finish(self, total: float, count: float) -> float:
-        """Return the metric from the sums; 0 if there was nothing to sum, as in Keras."""
-        return total / count if count else 0.0
 
 
 class Mean(_Averaging):
@@ -476,7 +476,7 @@ def resolve(
     """
     kinds = {"accuracy": "accuracy", "acc": "accuracy", "crossentropy": "crossentropy",
              "ce": "crossentropy"}  # fmt: skip
-    kind = kinds.get(identifier) if isinstance(identifier, str) else None
+    kind = kinds.get(identifier.lower()) if isinstance(identifier, str) else None
     if kind is None:
         return get(identifier)
     return _named(_NAMES[f"{losses.flavor(y_true_shape, y_pred_shape)}_{kind}"], identifier)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn.numpy_engine.losses import ROW_GRADIENTS, ROW_VALUES
+from fastnn.numpy_engine.losses import ROW_GRADIENTS, ROW_VALUES, reduce
 from fastnn.numpy_engine.operations import BACKWARD, FORWARD, Step
 from fastnn.numpy_engine.updates import update
 from fastnn.operations import ACCUMULATE, OVERWRITE, SKIP
@@ -81,6 +81,10 @@ class Engine:
         self.target_sources = list(targets)
         self.weight_sources = list(weights) or [None] * len(self.target_sources)
 
+    def unbind(self) -> None:
+        """Let go of the arrays."""
+        self.bind([])
+
     def gather(self, rows: np.ndarray | slice, *, targets: bool = True) -> int:
         """Copy the given rows of the bound arrays, converted; return how many there are."""
         n = 0
@@ -137,9 +141,6 @@ class Engine:
     def reset(self) -> None:
         """Start the sums from zero."""
         self.sums[...] = 0
-        for term in self.program.metrics:
-            if term.kind == "python":
-                term.attrs["metric"].reset_state()
 
     # --- the stages of a step -------------------------------------------------------------
 
@@ -159,44 +160,30 @@ class Engine:
                 self._loss(term, n, gradients=gradients)
 
     def _loss(self, term: LossTerm, n: int, *, gradients: bool) -> None:
-        values, slopes = self._loss_rows(term, n, gradients=gradients and term.mode != SKIP)
-        rows = len(values) // n  # of one sample
-        w = self._row_weights(term.target, n, rows)
-        total = float(np.sum(w * values, dtype=np.float64))
-        if term.reduction == "sum":
-            scale = term.weight * w
-            mean = total
-        elif term.reduction == "mean_with_sample_weight":
-            weight = float(np.sum(w, dtype=np.float64))
-            scale = term.weight * w / weight if weight else 0 * w
-            mean = total / weight if weight else 0.0
-        else:
-            scale = term.weight * w / len(values)
-            mean = total / len(values)
-        self.sums[term.accumulator] += mean * n, n
-        if slopes is not None:
-            gradient = slopes.reshape(len(values), -1) * scale[:, None]
-            self._contribute(term.prediction, n, term.mode, gradient)
-
-    def _loss_rows(
-        self, term: LossTerm, n: int, *, gradients: bool
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the values of all rows, and what each row's value has for a gradient."""
+        gradients = gradients and term.mode != SKIP
         if term.kind == "python":
             t, p = self.targets[term.target], self.value(term.prediction, n).copy()
-            values, slopes = term.attrs["loss"].rows(t, p, gradients=gradients)
-            return values, slopes
-        t, p = self._rows(term, n)
-        slopes = ROW_GRADIENTS[term.kind](t, p, term.attrs) if gradients else None
-        return ROW_VALUES[term.kind](t, p, term.attrs), slopes
+            w = self.weights[term.target]
+            loss, gradient = term.compute(t, p, w, gradients=gradients)
+        else:
+            t, p = self._rows(term, n)
+            w = self._row_weights(term.target, n, len(p) // n)
+            values = ROW_VALUES[term.kind](t, p, term.attrs)
+            loss, scale = reduce(values, w, term.reduction, len(p))
+            gradient = None
+            if gradients:
+                slopes = ROW_GRADIENTS[term.kind](t, p, term.attrs)
+                gradient = term.weight * scale[:, None] * slopes
+        self.sums[term.accumulator] += loss * n, n
+        if gradient is not None:
+            self._contribute(term.prediction, n, term.mode, gradient)
 
     def metrics(self, n: int) -> None:
         """Add every metric to the sums."""
         for term in self.program.metrics:
             if term.kind == "python":
-                w = self.weights[term.target] if term.weighted else None
                 t, p = self.targets[term.target], self.value(term.prediction, n).copy()
-                term.attrs["metric"].update_state(t, p, sample_weight=w)
+                term.compute(t, p, self.weights[term.target])
                 continue
             t, p = self._rows(term, n)
             with np.errstate(all="ignore"):

@@ -186,3 +186,25 @@ PROBABILITIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "categorical_crossentropy_logits": softmax,
     "sparse_categorical_crossentropy_logits": softmax,
 }
+
+
+def reduce(
+    values: np.ndarray, weights: np.ndarray, reduction: str, rows: int
+) -> tuple[float, np.ndarray]:
+    """Return a batch's loss, and by what to multiply each row's gradient.
+
+    Parameters
+    ----------
+    values, weights : ndarray
+        One for each row.
+    reduction : {"sum_over_batch_size", "sum", "mean_with_sample_weight"}
+    rows : int
+        Rows in the batch: the divisor of the first.
+    """
+    total = float(np.sum(weights * values, dtype=np.float64))
+    if reduction == "sum":
+        return total, weights
+    if reduction == "mean_with_sample_weight":
+        divisor = float(np.sum(weights, dtype=np.float64))
+        return (total / divisor, weights / divisor) if divisor else (0.0, 0 * weights)
+    return total / rows, weights / rows

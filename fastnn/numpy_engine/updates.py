@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 
 def sgd(w, g, slots, c):
@@ -84,7 +84,7 @@ UPDATES: dict[str, Callable[..., None]] = {
 
 
 def update(
-    rule: str, w: np.ndarray, g: np.ndarray, slots: Sequence[np.ndarray], c: Sequence[float]
+    rule: str, w: np.ndarray, g: np.ndarray, slots: Sequence[np.ndarray], c: Iterable[float]
 ) -> None:
     """Take one step of `rule`: decay first, then the rule."""
     c = [float(x) for x in c]  # Python floats leave the arrays' dtype alone

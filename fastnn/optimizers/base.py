@@ -278,7 +278,7 @@ class Optimizer:
         """Return the names of the constructor's arguments."""
         import inspect
 
-        names = {}
+        names: dict[str, None] = {}
         for base in (cls, Optimizer):
             names |= dict.fromkeys(inspect.signature(base.__init__).parameters)
         return [name for name in names if name not in ("self", "others")]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from fastnn.numpy_engine.losses import reduce
 from fastnn.operations import SKIP, Operation, Storage, Tensor
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from fastnn.metrics import Metric
     from fastnn.optimizers import Optimizer
     from fastnn.variable import Variable
@@ -37,6 +38,36 @@ class LossTerm:
     attrs: dict[str, Any] = field(default_factory=dict)
     mode: int = SKIP  # what it does to the gradient of `prediction`
 
+    def compute(
+        self, t: np.ndarray, p: np.ndarray, w: np.ndarray | None, *, gradients: bool
+    ) -> tuple[float, np.ndarray | None]:
+        """Compute a loss of kind "python": for both engines.
+
+        Parameters
+        ----------
+        t, p : ndarray, shapes (n, ...)
+            Targets and predictions of a batch.
+        w : ndarray or None
+            Weights per sample or per row.
+        gradients : bool
+
+        Returns
+        -------
+        float, ndarray or None
+            The batch's loss, and the loss weight times its derivative by p.
+        """
+        values, slopes = self.attrs["loss"].rows(t, p, gradients=gradients)
+        rows = len(values) // len(p)
+        if w is None:
+            weights = np.ones(len(values), p.dtype)
+        else:
+            weights = np.repeat(w, rows) if w.size == len(p) else w.reshape(-1)
+        loss, scale = reduce(values, weights, self.reduction, len(values))
+        if slopes is None:
+            return loss, None
+        gradient = self.weight * scale[:, None] * slopes.reshape(len(values), -1)
+        return loss, gradient.reshape(p.shape)
+
 
 @dataclass
 class MetricTerm:
@@ -48,6 +79,10 @@ class MetricTerm:
     accumulator: int
     weighted: bool
     attrs: dict[str, Any] = field(default_factory=dict)
+
+    def compute(self, t: np.ndarray, p: np.ndarray, w: np.ndarray | None) -> None:
+        """Show a batch to a metric of kind "python": for both engines."""
+        self.attrs["metric"].update_state(t, p, sample_weight=w if self.weighted else None)
 
 
 @dataclass
