@@ -92,7 +92,7 @@ def run(layer: Layer, inputs: Any, *, training: bool) -> np.ndarray:
     several = isinstance(inputs, (list, tuple)) and any(
         isinstance(x, np.ndarray) and x.ndim for x in inputs
     )
-    arrays = [_as_batch(layer, x) for x in (inputs if several else [inputs])]
+    arrays = [as_batch(layer, x) for x in (inputs if several else [inputs])]
     layer.prepare(arrays if several else arrays[0])
     if len({len(x) for x in arrays}) > 1:
         raise ValueError(
@@ -103,7 +103,7 @@ def run(layer: Layer, inputs: Any, *, training: bool) -> np.ndarray:
     return output.array
 
 
-def _as_batch(layer: Layer, x: Any) -> np.ndarray:
+def as_batch(layer: Layer, x: Any) -> np.ndarray:
     try:
         array = np.asarray(x, layer.dtype)
     except (TypeError, ValueError):

@@ -1,0 +1,188 @@
+"""Models as data, in the form of Keras 3's config.json, and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fastnn.layers import CLASSES, InputLayer, Layer, deserialize, serialize
+
+if TYPE_CHECKING:
+    from fastnn.graph import Node, SymbolicTensor
+    from fastnn.models.model import Model
+
+
+def class_name(model: Layer) -> str:
+    """Return the name by which a configuration calls the class: Model is "Functional"."""
+    name = type(model).__name__
+    return "Functional" if name == "Model" else name
+
+
+def serialize_model(model: Model) -> dict[str, Any]:
+    """Return a model as data: ``{"class_name": ..., "config": {...}}``."""
+    return {"class_name": class_name(model), "config": model.get_config()}
+
+
+def functional_config(model: Model) -> dict[str, Any]:
+    """Return the configuration of a functional model."""
+    calls: dict[int, list[Node]] = {id(layer): [] for layer in model._layers}
+    for node in model.nodes:
+        calls[id(node.layer)].append(node)
+
+    def history(tensor: SymbolicTensor) -> list[Any]:
+        nodes = calls[id(tensor.node.layer)]
+        place = nodes.index(tensor.node) if nodes else 0  # an input that nobody reads
+        return [tensor.node.layer.name, place, tensor.index]
+
+    def inbound(node: Node) -> dict[str, Any]:
+        tensors = [
+            {
+                "class_name": "__keras_tensor__",
+                "config": {
+                    "shape": list(tensor.shape),
+                    "dtype": tensor.dtype,
+                    "keras_history": history(tensor),
+                },
+            }
+            for tensor in node.inputs
+        ]
+        return {"args": tensors if len(tensors) == 1 else [tensors], "kwargs": {}}
+
+    def ends(structure: Any) -> Any:
+        if isinstance(structure, dict):
+            return {key: history(tensor) for key, tensor in structure.items()}
+        return [history(t) for t in (structure if isinstance(structure, list) else [structure])]
+
+    layers = []
+    for layer in model._layers:
+        data = serialize(layer)
+        data["class_name"] = class_name(layer)
+        data["name"] = layer.name
+        is_input = isinstance(layer, InputLayer)
+        data["inbound_nodes"] = [] if is_input else [inbound(n) for n in calls[id(layer)]]
+        layers.append(data)
+    return {
+        "name": model.name,
+        "trainable": model.trainable,
+        "layers": layers,
+        "input_layers": ends(model._inputs_struct),
+        "output_layers": ends(model._outputs_struct),
+    }
+
+
+def functional_parts(
+    config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+) -> tuple[Any, Any]:
+    """Return the inputs and outputs of the model that `functional_config` described."""
+    try:
+        entries = config["layers"]
+        ends = config["input_layers"], config["output_layers"]
+        pending = []
+        layers: dict[str, Layer] = {}
+        made: dict[str, list[list[SymbolicTensor]]] = {}
+        for entry in entries:
+            layer = layers[layer_name(entry)] = deserialize(entry, custom_objects)
+            made[layer_name(entry)] = [[layer.output]] if isinstance(layer, InputLayer) else []
+            pending.append((layer_name(entry), list(entry["inbound_nodes"])))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"Model.from_config: the configuration lacks {error}") from None
+
+    def tensor(history: Any) -> SymbolicTensor | None:
+        name, call, index = history[:3]
+        if name not in made:
+            raise ValueError(f"Model.from_config: there is no layer {name!r}")
+        return made[name][call][index] if call < len(made[name]) else None
+
+    while any(calls for _, calls in pending):
+        progress = False
+        for name, calls in pending:
+            while calls:
+                histories, several = _arguments(name, calls[0])
+                inputs = [tensor(history) for history in histories]
+                if any(found is None for found in inputs):
+                    break
+                output = layers[name](inputs if several else inputs[0])
+                made[name].append(_tensors(output))
+                calls.pop(0)
+                progress = True
+        if not progress:
+            waiting = [name for name, calls in pending if calls]
+            raise ValueError(f"Model.from_config: layers {waiting} have inputs that nobody makes")
+
+    def find(structure: Any) -> Any:
+        if isinstance(structure, dict):
+            return {key: find(history) for key, history in structure.items()}
+        if isinstance(structure, (list, tuple)) and structure and isinstance(structure[0], str):
+            return tensor(structure)
+        return [find(history) for history in structure]
+
+    return find(ends[0]), find(ends[1])
+
+
+def layer_name(entry: dict[str, Any]) -> str:
+    """Return the name under which other layers refer to this one."""
+    return entry["name"] if "name" in entry else entry["config"]["name"]
+
+
+def _arguments(name: str, call: Any) -> tuple[list[Any], bool]:
+    """Return where the inputs of a call come from, and whether they were given as a list."""
+    try:
+        first = call["args"][0]
+        several = isinstance(first, list)
+        tensors = first if several else [first]
+        return [item["config"]["keras_history"] for item in tensors], several
+    except (KeyError, IndexError, TypeError):
+        raise ValueError(f"Model.from_config: cannot read a call of layer {name!r}") from None
+
+
+def _tensors(output: Any) -> list[SymbolicTensor]:
+    if isinstance(output, dict):
+        return list(output.values())
+    return list(output) if isinstance(output, list) else [output]
+
+
+def model_from_config(data: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Model:
+    """Make a model, with new weights, from ``{"class_name": ..., "config": {...}}``."""
+    from fastnn.models.model import Model
+
+    layer = deserialize(data, custom_objects)
+    if not isinstance(layer, Model):
+        raise ValueError(f"{data['class_name']} is a layer, not a model")
+    return layer
+
+
+def model_from_json(text: str, custom_objects: dict[str, Any] | None = None) -> Model:
+    """Make a model, with new weights, from what ``model.to_json()`` returned.
+
+    Parameters
+    ----------
+    text : str
+    custom_objects : dict, optional
+        Your own classes and functions by name.
+
+    Raises
+    ------
+    ValueError
+        If the text does not describe a model.
+    """
+    import json
+
+    return model_from_config(json.loads(text), custom_objects)
+
+
+def clone_model(model: Model, custom_objects: dict[str, Any] | None = None) -> Model:
+    """Return a model of the same architecture with new weights.
+
+    Layers of your own classes are found without `custom_objects`.
+    """
+    own = {type(layer).__name__: type(layer) for layer in _all_layers(model)}
+    own = {name: cls for name, cls in own.items() if name not in CLASSES}
+    data = serialize_model(model)
+    own.setdefault(data["class_name"], type(model))
+    return model_from_config(data, {**own, **(custom_objects or {})})
+
+
+def _all_layers(model: Layer) -> list[Layer]:
+    found = []
+    for layer in model._sublayers:
+        found += [layer, *_all_layers(layer)]
+    return found
