@@ -34,7 +34,7 @@ class Callback:
         self._model: Any = None
 
     # A subclass that forgets super().__init__() still works.
-    params: dict[str, Any] = {}  # noqa: RUF012  (replaced as a whole, never changed)
+    params: dict[str, Any] = {}  # replaced as a whole, never changed
     _model: Any = None
 
     @property

@@ -63,6 +63,8 @@ class Progbar:
     stateful_metrics : list of str or None
         Names of the values to show as they are; the others are averaged over the steps.
     unit_name : str, default "step"
+    delay : float, default 0
+        Seconds before anything is shown; a shorter work shows nothing.
 
     Examples
     --------
@@ -79,6 +81,8 @@ class Progbar:
         interval: float = 0.05,
         stateful_metrics: Any = None,
         unit_name: str = "step",
+        *,
+        delay: float = 0.0,
     ) -> None:
         self.target = target
         self.width = width
@@ -86,6 +90,7 @@ class Progbar:
         self.interval = interval
         self.stateful_metrics = set(stateful_metrics or ())
         self.unit_name = unit_name
+        self.delay = delay
         stream = sys.stdout
         isatty = getattr(stream, "isatty", None)
         self.dynamic = bool(isatty and isatty()) or "ipykernel" in sys.modules
@@ -123,7 +128,7 @@ class Progbar:
         if self.verbose == 0 or (not finalize and (self.verbose == 2 or not self.dynamic)):
             return
         now = time.perf_counter()
-        if not finalize and now - self._drawn < self.interval:
+        if now - self._start < self.delay or (not finalize and now - self._drawn < self.interval):
             return
         self._drawn = now
         elapsed = now - self._start
@@ -176,10 +181,11 @@ class ProgbarLogger(Callback):
         self._training = False
         self._seen = 0
 
-    def _begin(self, verbose: int | None = None) -> None:
-        steps = self.params.get("steps")
+    def _begin(self) -> None:
         self._bar = Progbar(
-            steps, verbose=self.params.get("verbose", 1) if verbose is None else verbose
+            self.params.get("steps"),
+            verbose=self.params.get("verbose", 1),
+            delay=self.params.get("delay", 0.0),
         )
         self._seen = 0
 

@@ -1,0 +1,188 @@
+"""The program of a model and the engines that run it, made when first needed."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn.program import build
+
+if TYPE_CHECKING:
+    from fastnn.program import Program
+    from fastnn.training.compiling import Compiled
+    from fastnn.training.data import Data
+
+PREDICT_ROWS = 1024
+"""Most rows that a prediction computes at a time; more does not run faster."""
+
+PREDICT_BYTES = 1 << 26
+"""Most memory for the values of a prediction."""
+
+
+def make_engine(name: str, program: Program, capacity: int, *, training: bool) -> Any:
+    if name == "numpy":
+        from fastnn.numpy_engine import Engine
+    else:
+        from fastnn._core import Engine  # type: ignore[assignment]
+    return Engine(program, capacity, training=training)
+
+
+class Slot:
+    """An engine and the data bound to it."""
+
+    def __init__(self, engine: Any, program: Program, capacity: int, name: str) -> None:
+        self.engine = engine
+        self.program = program
+        self.capacity = capacity
+        self.name = name
+        self.bound: Data | None = None
+
+    def bind(self, data: Data) -> None:
+        """Let the engine read its rows from `data`; does nothing if it already does."""
+        if self.bound is not data:
+            self.bound = None
+            self.engine.bind(data.inputs, data.targets, data.weights)
+            self.bound = data
+
+    def release(self) -> None:
+        """Let go of the data."""
+        if self.bound is not None:
+            self.bound = None
+            self.engine.unbind()
+
+    def reset(self) -> None:
+        """Start the running sums and the metrics from zero."""
+        self.engine.reset()
+        for term, metric in zip(self.program.metrics, self.program.metric_objects, strict=True):
+            if term.kind == "python":
+                metric.reset_state()
+
+    def results(self) -> dict[str, float]:
+        return self.program.results(self.engine.sums)
+
+
+class Engines:
+    """Keeps a model's program and engines; a copy of it starts empty.
+
+    Attributes
+    ----------
+    lock : RLock
+        Held while an engine is bound or runs.
+    working : RLock
+        Held during a whole fit or evaluate: two at a time would share their sums.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.working = threading.RLock()
+        self.program: Program | None = None
+        self.losses: list[Any] = []  # as compiled, for each output
+        self._key: Any = None
+        self._training: Slot | None = None
+        self._testing: Slot | None = None
+        self._predicting: Slot | None = None
+        self._predicts: Any = None
+
+    def __reduce__(self) -> Any:
+        return Engines, ()
+
+    def build(self, model: Any, compiled: Compiled, data: Data) -> Program:
+        """Return the program that trains `model` on data of these shapes.
+
+        Raises
+        ------
+        ValueError
+            If the shape of y does not fit a loss or a metric.
+        """
+        # The key holds the objects themselves, so that their ids stay theirs.
+        key = (compiled, compiled.optimizer, *model.inputs, *model.outputs,
+               *model.trainable_weights)  # fmt: skip
+        shapes = [None if target is None else target.shape[1:] for target in data.targets]
+        same = self._key is not None and len(key) == len(self._key[0]) and all(
+            a is b for a, b in zip(key, self._key[0], strict=True)
+        )  # fmt: skip
+        if same and self._key[1] == shapes:
+            assert self.program is not None
+            return self.program
+        names = list(model.output_names)
+        terms = compiled.terms(names, shapes, [output.sample_shape for output in model.outputs])
+        program = build(
+            model.inputs,
+            model.outputs,
+            **terms,
+            targets=shapes,
+            output_names=names,
+            optimizer=compiled.optimizer,
+            dtype=model.outputs[0].dtype,
+        )
+        self.program = program
+        self.losses = terms["losses"]
+        self._key = (key, shapes)
+        self._training = self._testing = None
+        return program
+
+    def release(self) -> None:
+        """Let go of all data."""
+        with self.lock:
+            for slot in (self._training, self._testing):
+                if slot is not None:
+                    slot.release()
+
+    def release_testing(self) -> None:
+        """Let go of what was evaluated."""
+        with self.lock:
+            if self._testing is not None:
+                self._testing.release()
+
+    def training(self, name: str, capacity: int) -> Slot:
+        """Return an engine that trains the built program in batches of `capacity` rows."""
+        self._training = self._fitting(self._training, name, capacity, training=True)
+        return self._training
+
+    def testing(self, name: str, capacity: int) -> Slot:
+        """Return an engine that evaluates the built program."""
+        self._testing = self._fitting(self._testing, name, capacity, training=False)
+        return self._testing
+
+    def _fitting(self, slot: Slot | None, name: str, capacity: int, *, training: bool) -> Slot:
+        assert self.program is not None
+        if (
+            slot is not None
+            and slot.program is self.program
+            and slot.capacity >= capacity
+            and slot.name == name
+        ):
+            return slot
+        return Slot(
+            make_engine(name, self.program, capacity, training=training),
+            self.program,
+            capacity,
+            name,
+        )
+
+    def predicting(self, model: Any, name: str, rows: int) -> Slot:
+        """Return an engine that predicts at least a part of `rows` rows at a time."""
+        key = (*model.inputs, *model.outputs)
+        slot = self._predicting
+        same = slot is not None and len(key) == len(self._predicts) and all(
+            a is b for a, b in zip(key, self._predicts, strict=True)
+        )  # fmt: skip
+        program = slot.program if slot is not None and same else None
+        if program is None:
+            program = build(model.inputs, model.outputs, dtype=model.outputs[0].dtype)
+        sample = sum(storage.size for storage in program.storages)
+        sample *= np.dtype(program.dtype).itemsize
+        most = max(1, min(PREDICT_ROWS, PREDICT_BYTES // max(sample, 1)))
+        wanted = min(most, 1 << max(rows - 1, 31).bit_length())
+        if (
+            slot is None
+            or slot.program is not program
+            or slot.name != name
+            or (slot.capacity < wanted)
+        ):
+            engine = make_engine(name, program, wanted, training=False)
+            slot = self._predicting = Slot(engine, program, wanted, name)
+            self._predicts = key
+        return slot

@@ -1,0 +1,369 @@
+"""fit, evaluate and their one-batch forms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn.callbacks import CallbackList
+from fastnn.training.arguments import (
+    batch_size_of,
+    check_frequency,
+    optional_whole,
+    split_point,
+    unpack_validation,
+    validates,
+    verbosity,
+    whole,
+)
+from fastnn.training.compilable import Compilable
+from fastnn.training.data import Data, class_weights_to_rows, read_data
+from fastnn.training.labels import advise, check_labels
+from fastnn.training.loops import (
+    QUIET,
+    SHOWN,
+    Pace,
+    Passes,
+    test_steps,
+    train_call,
+    train_steps,
+)
+
+if TYPE_CHECKING:
+    from fastnn.callbacks import History
+    from fastnn.program import Program
+    from fastnn.training.compiling import Compiled
+
+
+Results = float | list[float] | dict[str, float]
+
+
+class Fitting(Compilable):
+    """Training and evaluation."""
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+    ) -> History:
+        """Train the model.
+
+        Parameters
+        ----------
+        x, y : array, or for several inputs or outputs a list or a dict by name
+            One row per sample; arrays of any number type and order, lists, pandas objects,
+            memory-mapped files. Rows are converted batch by batch, never copied as a whole.
+        batch_size : int, default 32
+        epochs : int
+            The number of the last epoch; training starts at `initial_epoch`.
+        verbose : {"auto", 0, 1, 2}
+            Silent, a progress bar (also "auto"), or one line per epoch.
+        callbacks : list of Callback, optional
+        validation_split : float, default 0
+            The share of the rows, the last ones before any shuffling, that is kept for
+            validation.
+        validation_data : (x, y) or (x, y, sample_weight), optional
+            Takes precedence over `validation_split`.
+        shuffle : bool, default True
+            Visit the rows in a new order every epoch.
+        class_weight : dict of int to float, optional
+            Weights of the rows by their class; not for validation.
+        sample_weight : array of shape (n,), optional
+            Weights of the rows in the loss; for several outputs a list or dict.
+        initial_epoch : int, default 0
+        steps_per_epoch : int, optional
+            Batches per epoch; the next epoch goes on behind them.
+        validation_steps, validation_batch_size : int, optional
+        validation_freq : int or list of int, default 1
+            Validate every so many epochs, or after the listed ones (from 1).
+
+        Returns
+        -------
+        History
+            ``history.history["val_loss"]`` lists the validation loss of every epoch. The loss
+            and metrics of training are measured while the weights change.
+
+        Raises
+        ------
+        RuntimeError
+            Before `compile`.
+        ValueError, TypeError
+            If an argument or the data does not fit; nothing was changed then.
+        """
+        compiled = self._require_compiled("fit")
+        batch_size = batch_size_of(batch_size, "fit")
+        epochs = whole(epochs, "epochs", "fit", least=0)
+        initial_epoch = whole(initial_epoch, "initial_epoch", "fit", least=0)
+        steps_per_epoch = optional_whole(steps_per_epoch, "steps_per_epoch", "fit")
+        validation_steps = optional_whole(validation_steps, "validation_steps", "fit")
+        validation_size = optional_whole(validation_batch_size, "validation_batch_size", "fit")
+        check_frequency(validation_freq)
+        level = verbosity(verbose, "fit")
+
+        with self._engines.working:
+            train, validation = self._prepare(
+                compiled, x, y, sample_weight, class_weight, validation_split, validation_data
+            )
+            hooks = CallbackList(
+                callbacks,
+                add_history=True,
+                add_progbar=level > 0,
+                verbose=level,
+                epochs=epochs,
+                steps=steps_per_epoch or -(-train.rows // batch_size),
+            )
+            hooks.set_model(self)
+            assert hooks.history is not None
+            self.stop_training = False
+            passes = Passes(self, train.rows, batch_size, bool(shuffle), steps_per_epoch)
+            pace = _pace(hooks, "train")
+            logs: dict[str, Any] = {}
+            try:
+                hooks.on_train_begin()
+                for epoch in range(initial_epoch, epochs):
+                    hooks.on_epoch_begin(epoch)
+                    # A callback may have frozen a layer, or evaluated the model.
+                    self._engines.build(self, compiled, train)
+                    slot = self._engines.training(compiled.engine, min(batch_size, train.rows))
+                    slot.reset()
+                    rows = passes.next_epoch()
+                    lock = self._engines.lock
+                    done = train_steps(self, slot, train, rows, batch_size, hooks, pace, lock)
+                    passes.advance(done)
+                    logs = dict(sorted(slot.results().items()))
+                    if validation is not None and validates(epoch, validation_freq):
+                        size = validation_size or batch_size
+                        results = self._test(compiled, validation, size, validation_steps, hooks)
+                        logs |= {f"val_{name}": v for name, v in sorted(results.items())}
+                    hooks.on_epoch_end(epoch, logs)
+                    if self.stop_training:
+                        break
+                hooks.on_train_end(logs)
+            finally:
+                self._engines.release()
+        return hooks.history
+
+    def _prepare(
+        self,
+        compiled: Compiled,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        class_weight: Any,
+        validation_split: float,
+        validation_data: Any,
+    ) -> tuple[Data, Data | None]:
+        """Check all that fit was given, and build the program; return training and validation."""
+        data, program = self._read(compiled, x, y, sample_weight, "fit")
+        self._require_trainable(program, "fit")
+        train, validation, kept = data, None, None
+        if validation_data is not None:
+            vx, vy, vw = unpack_validation(validation_data)
+            validation, _ = self._read(compiled, vx, vy, vw, "fit: validation_data", program)
+        elif validation_split:
+            kept = split_point(data.rows, validation_split)
+            train, validation = data.part(0, kept), data.part(kept, data.rows)
+        if class_weight is not None:
+            train = _weighted(train, class_weight, self.output_names, "fit")
+        advise(program, data, self._engines.losses, split=kept is not None)
+        return train, validation
+
+    def _require_trainable(self, program: Program, method: str) -> None:
+        if not program.losses:
+            raise ValueError(
+                f"{method}: model '{self.name}' has no loss to make small: give compile a loss, "
+                "for example loss='mse'"
+            )
+        if not program.updates:
+            raise ValueError(
+                f"{method}: model '{self.name}' has no trainable weights: set layer.trainable = "
+                "True for some layer"
+            )
+
+    def _read(
+        self,
+        compiled: Compiled,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        method: str,
+        program: Program | None = None,
+    ) -> tuple[Data, Program]:
+        """Check the data; return it as the program (by default one made for it) binds it."""
+        self._require_built(x, method)
+        data = read_data(self, x, y, sample_weight, method=method)
+        if program is None:
+            program = self._engines.build(self, compiled, data)
+        data = data.for_program(program, method)
+        check_labels(program, data, method)
+        return data, program
+
+    # --- evaluate -------------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+    ) -> Results:
+        """Compute the loss and the metrics on data, without training.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As for `fit`.
+        batch_size : int, default 32
+        verbose : {"auto", 0, 1, 2}
+        steps : int, optional
+            Only so many batches.
+        callbacks : list of Callback, optional
+        return_dict : bool
+            Return the results by name.
+
+        Returns
+        -------
+        float, list of float, or dict
+            The loss alone if there is nothing else; a list is ordered as `metrics_names`: loss,
+            metrics as compiled, then the losses of single outputs.
+
+        Raises
+        ------
+        RuntimeError
+            Before `compile`.
+        ValueError, TypeError
+            If an argument or the data does not fit.
+        """
+        compiled = self._require_compiled("evaluate")
+        batch_size = batch_size_of(batch_size, "evaluate")
+        steps = optional_whole(steps, "steps", "evaluate")
+        level = verbosity(verbose, "evaluate")
+        with self._engines.working:
+            data, program = self._read(compiled, x, y, sample_weight, "evaluate")
+            batches = -(-data.rows // batch_size)
+            hooks = callbacks
+            if not isinstance(callbacks, CallbackList):
+                hooks = CallbackList(
+                    callbacks,
+                    add_progbar=level > 0,
+                    verbose=level,
+                    epochs=1,
+                    steps=batches if steps is None else min(steps, batches),
+                )
+                hooks.set_model(self)
+            try:
+                results = self._test(compiled, data, batch_size, steps, hooks)
+            finally:
+                self._engines.release_testing()
+        return _returned(results, program, return_dict)
+
+    def _test(
+        self, compiled: Compiled, data: Data, batch_size: int, steps: int | None, hooks: Any
+    ) -> dict[str, float]:
+        """Evaluate the built program on data, with the hooks of evaluate."""
+        rows = np.arange(data.rows if steps is None else min(data.rows, steps * batch_size))
+        slot = self._engines.testing(compiled.engine, min(batch_size, len(rows)))
+        hooks.on_test_begin()
+        lock, pace = self._engines.lock, _pace(hooks, "test")
+        results = test_steps(slot, data, rows, batch_size, hooks, pace, lock)
+        hooks.on_test_end(dict(sorted(results.items())))
+        return results
+
+    # --- one batch ------------------------------------------------------------------------
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: dict[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Results:
+        """Take one training step on one batch; return its loss and metrics like `evaluate`.
+
+        The values are those of this batch alone, measured before the step.
+        """
+        compiled = self._require_compiled("train_on_batch")
+        with self._engines.working:
+            data, program = self._read(compiled, x, y, sample_weight, "train_on_batch")
+            self._require_trainable(program, "train_on_batch")
+            if class_weight is not None:
+                data = _weighted(data, class_weight, self.output_names, "train_on_batch")
+            with self._engines.lock:
+                slot = self._engines.training(compiled.engine, data.rows)
+                slot.reset()
+                slot.bind(data)
+                try:
+                    train_call(slot, np.arange(data.rows), data.rows, self.optimizer, self.seed)
+                finally:
+                    slot.release()
+                results = slot.results()
+        return _returned(results, program, return_dict)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Results:
+        """Compute loss and metrics of one batch, returned like those of `evaluate`."""
+        compiled = self._require_compiled("test_on_batch")
+        with self._engines.working:
+            data, program = self._read(compiled, x, y, sample_weight, "test_on_batch")
+            with self._engines.lock:
+                slot = self._engines.testing(compiled.engine, data.rows)
+                slot.reset()
+                slot.bind(data)
+                try:
+                    slot.engine.evaluate(np.arange(data.rows), data.rows)
+                finally:
+                    slot.release()
+                results = slot.results()
+        return _returned(results, program, return_dict)
+
+
+def _weighted(data: Data, class_weight: Any, names: Any, method: str) -> Data:
+    """Return the data with the sample weights that `class_weight` means."""
+    if len(names) > 1:
+        raise ValueError(
+            f"{method}: class_weight is for models with one output, this one has {list(names)}: "
+            "use sample_weight"
+        )
+    if data.weights[0] is not None:
+        raise ValueError(
+            f"{method}: class_weight and sample_weight cannot be combined: multiply them "
+            "yourself and pass sample_weight"
+        )
+    target = data.targets[0]
+    assert target is not None
+    weights = class_weights_to_rows(class_weight, target, method)
+    return Data(data.inputs, data.targets, [weights], data.rows)
+
+
+def _pace(hooks: CallbackList, mode: str) -> Pace:
+    budget = SHOWN if hooks.watches_batches(mode) else QUIET
+    return Pace(budget, single=hooks.needs_every_batch(mode))
+
+
+def _returned(results: dict[str, float], program: Program, return_dict: bool) -> Results:
+    """Return results as Keras does: a dict, a list, or a number if there is but one."""
+    if return_dict:
+        return dict(sorted(results.items()))
+    values = [results[name] for name in program.result_names]
+    return values[0] if len(values) == 1 else values

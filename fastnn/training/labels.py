@@ -1,0 +1,197 @@
+"""Checks of the labels against the losses: what would train in vain, or not at all."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fastnn.program import Program
+    from fastnn.training.data import Data
+
+BLOCK = 1 << 20
+"""Elements looked at at a time, so that a memory-mapped y is never read as a whole."""
+
+REGRESSION = ("mean_squared_error", "mean_absolute_error", "huber")
+
+
+class TrainingWarning(UserWarning):
+    """Something that trains, but hardly as intended."""
+
+
+def check_labels(program: Program, data: Data, method: str) -> None:
+    """Check that labels are of the classes that the losses and metrics count.
+
+    Raises
+    ------
+    ValueError
+        Naming the first row whose label is outside the range.
+    """
+    checked = set()
+    for term in [*program.losses, *program.metrics]:
+        kind = term.kind.removesuffix("_logits")
+        sparse = kind.startswith("sparse_")
+        if (term.target, sparse) in checked or not (sparse or kind == "binary_crossentropy"):
+            continue
+        checked.add((term.target, sparse))
+        labels = data.targets[term.target]
+        assert labels is not None
+        tensor = program.tensors[term.prediction]
+        where = f"{method}: y"
+        if len(program.outputs) > 1:
+            name = program.output_names[program.targets[term.target].output]
+            where += f" for output '{name}'"
+        if sparse:
+            _check_classes(labels, tensor.features, kind, where)
+        else:
+            _check_probabilities(labels, kind, where)
+
+
+def _blocks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the first row number and the rows of each block."""
+    step = max(1, BLOCK // max(1, array[0].size))
+    for start in range(0, len(array), step):
+        yield start, array[start : start + step]
+
+
+def _check_classes(labels: np.ndarray, classes: int, kind: str, where: str) -> None:
+    for start, block in _blocks(labels):
+        if block.min() >= 0 and block.max() < classes:  # false for NaN
+            if block.dtype.kind != "f":
+                continue
+            good = block == np.floor(block)
+        else:
+            good = (block >= 0) & (block < classes)
+        if good.all():
+            continue
+        place = np.unravel_index(int(np.argmin(good)), good.shape)
+        bad = block[place]
+        if classes == 1:
+            advice = (
+                f"'{kind}' needs one unit per class: Dense(number of classes, "
+                "activation='softmax'), or 'binary_crossentropy' with one sigmoid unit"
+            )
+        elif bad == classes and labels.min() == 1:
+            advice = "labels start at 0: use y - 1"
+        elif block.dtype.kind == "f" and bad != np.floor(bad):
+            advice = "labels are whole numbers; for predicting numbers use a loss such as 'mse'"
+        else:
+            advice = "give the last layer one unit per class, or number the classes from 0"
+        raise ValueError(
+            f"{where} expects class labels from 0 to {classes - 1} (the output has {classes} "
+            f"{'unit' if classes == 1 else 'units'}), got {bad} in row {start + int(place[0])}: "
+            f"{advice}"
+        )
+
+
+def _check_probabilities(labels: np.ndarray, kind: str, where: str) -> None:
+    for start, block in _blocks(labels):
+        if block.dtype.kind == "b":
+            return
+        if not (block.min() < 0 or block.max() > 1):  # NaN passes: it shows in the loss
+            continue
+        bad = (block < 0) | (block > 1)
+        if not bad.any():  # a NaN hid the others
+            continue
+        place = np.unravel_index(int(np.argmax(bad)), bad.shape)
+        value = block[place]
+        if value == -1:
+            advice = "for labels -1 and 1 use (y + 1) / 2"
+        elif block.dtype == np.uint8:
+            advice = "scale the images: y / 255"
+        else:
+            advice = (
+                "for more than two classes use 'sparse_categorical_crossentropy', for predicting "
+                "numbers 'mse'"
+            )
+        raise ValueError(
+            f"{where} expects labels from 0 to 1 for '{kind}', got {value} in row "
+            f"{start + int(place[0])}: {advice}"
+        )
+
+
+# --- warnings --------------------------------------------------------------------------------
+
+
+def advise(program: Program, data: Data, losses: list[Any], *, split: bool) -> None:
+    """Warn, once per fit, about what course students stumble over.
+
+    Parameters
+    ----------
+    program : Program
+    data : Data
+        All rows, before any is split off.
+    losses : list of Loss or None
+        As compiled, for each output.
+    split : bool
+        Whether the last rows are to become the validation data.
+    """
+    messages = [*_softmaxes(program), *_logits(program, losses), *_accuracies(program, data)]
+    if split:
+        messages += _sorted_labels(program, data)
+    for message in messages:
+        warnings.warn(message, TrainingWarning, stacklevel=4)
+
+
+def _softmaxes(program: Program) -> Iterator[str]:
+    for op in program.forward:
+        activation = op.attrs.get("activation")
+        if activation in ("softmax", "log_softmax") and program.tensors[op.output].features == 1:
+            yield (
+                f"Layer '{op.name}' applies {activation} to one unit, which always gives the same "
+                "output: use activation='sigmoid' with one unit, or one unit per class"
+            )
+
+
+def _logits(program: Program, losses: list[Any]) -> Iterator[str]:
+    for k, loss in enumerate(losses):
+        if loss is None or not loss.kind.endswith("_logits"):
+            continue
+        for op in program.forward:
+            activation = op.attrs.get("activation")
+            if op.output == program.outputs[k] and activation in ("softmax", "sigmoid"):
+                yield (
+                    f"Output '{program.output_names[k]}' ends in {activation}, and its loss has "
+                    f"from_logits=True, which applies it once more: drop the activation or "
+                    "from_logits=True"
+                )
+
+
+def _accuracies(program: Program, data: Data) -> Iterator[str]:
+    regression = {term.target for term in program.losses if term.kind in REGRESSION}
+    for term, metric in zip(program.metrics, program.metric_objects, strict=True):
+        if term.kind not in ("binary_accuracy", "categorical_accuracy", "accuracy"):
+            continue
+        labels = data.targets[term.target]
+        if term.target not in regression or labels is None:
+            continue
+        some = labels[:4096]
+        if not ((some == 0) | (some == 1)).all():
+            yield (
+                f"Metric '{metric.name}' counts right classes, but y holds other numbers than 0 "
+                "and 1: for predicting numbers use metrics=['mae']"
+            )
+
+
+def _sorted_labels(program: Program, data: Data) -> Iterator[str]:
+    for term in program.losses:
+        kind = term.kind.removesuffix("_logits")
+        labels = data.targets[term.target]
+        assert labels is not None
+        if not kind.endswith("_crossentropy") or labels.ndim > 2:
+            continue
+        if labels.ndim == 2:
+            labels = labels[:, 0] if labels.shape[1] == 1 else np.argmax(labels, axis=1)
+        if labels[0] == labels[-1]:
+            continue
+        before, after = labels[:-1], labels[1:]
+        if (before <= after).all() or (before >= after).all():
+            yield (
+                "The labels are sorted by class, and validation_split takes the last rows: "
+                "training and validation get different classes. Shuffle the rows first: "
+                "order = np.random.permutation(len(x)); x, y = x[order], y[order]"
+            )

@@ -1,0 +1,136 @@
+"""predict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastnn import config
+from fastnn.callbacks import CallbackList
+from fastnn.training.arguments import batch_size_of, optional_whole, verbosity
+from fastnn.training.compilable import Compilable
+from fastnn.training.data import read_data
+from fastnn.training.loops import QUIET, SHOWN, Pace, predict_steps
+
+FLOAT32 = np.dtype(np.float32)
+
+PATIENCE = 0.5
+"""Seconds that predict may take before ``verbose="auto"`` shows a progress bar."""
+
+
+class Predicting(Compilable):
+    """Prediction."""
+
+    # _quick: (lock, slot, engine, sample shape, output shape, dtype, model.outputs) or None
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """Compute the outputs for data; works before `compile`, too.
+
+        Parameters
+        ----------
+        x : array, or for several inputs a list or a dict by name
+            One row per sample.
+        batch_size : int, default 32
+            The unit of `steps` and of callbacks; it changes neither speed nor results.
+        verbose : {"auto", 0, 1, 2}
+            "auto" shows a progress bar only if it takes longer than half a second.
+        steps : int, optional
+            Only so many batches.
+        callbacks : list of Callback, optional
+
+        Returns
+        -------
+        ndarray of shape (n, ...), or a list of them for several outputs
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument or the data does not fit.
+        """
+        quick = self._quick
+        if (
+            quick is not None
+            and type(x) is np.ndarray
+            and x.dtype is FLOAT32
+            and x.shape[1:] == quick[3]
+            and 0 < len(x) <= quick[1].capacity
+            and callbacks is None
+            and steps is None
+            and batch_size is None
+            and (verbose == "auto" or verbose == 0)
+            and quick[6] is self.outputs
+        ):
+            # The same as below without a layer in between: a prediction of one row is microseconds.
+            lock, slot, engine, _, shape, dtype, _ = quick
+            n = len(x)
+            output = np.empty((n, *shape), dtype)
+            with lock:
+                slot.bound = None
+                engine.bind((x,))
+                try:
+                    engine.predict(0, n, [output])
+                finally:
+                    engine.unbind()
+            return output
+
+        size = batch_size_of(batch_size, "predict")
+        steps = optional_whole(steps, "steps", "predict")
+        level = verbosity(verbose, "predict")
+        self._require_built(x, "predict")
+        data = read_data(self, x, method="predict")
+        if steps is not None:
+            data = data.part(0, min(data.rows, steps * size))
+        data.targets, data.weights = [], []
+        hooks = None
+        if level > 0 or callbacks is not None:
+            hooks = callbacks if isinstance(callbacks, CallbackList) else CallbackList(
+                callbacks,
+                add_progbar=level > 0,
+                verbose=level,
+                epochs=1,
+                steps=-(-data.rows // size),
+                delay=PATIENCE if verbose == "auto" else 0.0,
+            )  # fmt: skip
+            hooks.set_model(self)
+        name = self._compiled.engine if self._compiled is not None else config.engine()
+        with self._engines.lock:
+            slot = self._engines.predicting(self, name, data.rows)
+        program = slot.program
+        outputs = [
+            np.empty((data.rows, *program.tensors[i].shape), program.dtype) for i in program.outputs
+        ]
+        watched = hooks is not None and hooks.watches_batches("predict")
+        pace = Pace(
+            SHOWN if watched else QUIET,
+            single=hooks is not None and hooks.needs_every_batch("predict"),
+            first=max(1, slot.capacity // size),
+        )
+        if hooks is not None:
+            hooks.on_predict_begin()
+        try:
+            predict_steps(
+                slot, data, outputs, size, hooks, pace, self._engines.lock, self.pack_outputs
+            )
+        finally:
+            with self._engines.lock:
+                slot.release()
+        if hooks is not None:
+            hooks.on_predict_end()
+        if len(data.inputs) == 1 and self.pack_outputs(outputs) is outputs[0]:
+            self._quick = (
+                self._engines.lock, slot, slot.engine, data.inputs[0].shape[1:],
+                outputs[0].shape[1:], outputs[0].dtype, self.outputs,
+            )  # fmt: skip
+        return self.pack_outputs(outputs)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Compute the outputs for one batch, silently."""
+        return self.predict(x, verbose=0)
