@@ -1,0 +1,85 @@
+"""One contender in a process of its own: checked once, then timed whenever asked.
+
+It waits on a pipe, so that between its turns it takes nothing from the others. Commands and
+answers are lines of JSON on the standard streams.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import statistics
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import peers
+from workloads import BY_NAME, CHECKED_STEPS, TOLERANCE, Workload, loss_of, predictions
+
+
+def close(what: str, got: float, expected: float) -> None:
+    """Raise if a number is off by more than float32 rounding explains."""
+    if not math.isclose(got, expected, rel_tol=TOLERANCE):
+        raise ValueError(f"{what} is {got:.7g}, the float64 reference has {expected:.7g}")
+
+
+def check_training(make: Any, workload: Workload, expected: dict[str, float]) -> None:
+    """Train a few batches in order and compare the losses with the reference's."""
+    contender = make(workload, *workload.data(CHECKED_STEPS))
+    close("the mean loss of the first steps", contender.epoch(shuffle=False), expected["mean"])
+    after = loss_of(workload, contender.weights(), CHECKED_STEPS)
+    close("the loss after the first steps", after, expected["after"])
+
+
+class Turn:
+    """A contender that has passed its check, warm and ready."""
+
+    def __init__(self, name: str, workload: Workload, expected: dict[str, float]) -> None:
+        make = peers.load(name).Contender
+        self.workload = workload
+        self.x, y = workload.data()
+        if workload.kind == "train":
+            check_training(make, workload, expected)
+            self.contender = make(workload, self.x, y)
+            self.first_loss = expected["mean"]
+        else:
+            self.contender = make(workload, self.x, y)
+            got = self.contender.predict(self.x)
+            np.testing.assert_allclose(got, predictions(workload, self.x), rtol=1e-3, atol=1e-6)
+        self.run()
+
+    def run(self) -> float:
+        """Return the seconds one unit of work takes."""
+        if self.workload.kind == "train":
+            start = time.perf_counter()
+            loss = self.contender.epoch(shuffle=True)
+            seconds = time.perf_counter() - start
+            if not loss < self.first_loss:
+                raise ValueError(f"it does not learn: the loss of an epoch is {loss}")
+            return seconds / self.workload.count
+        times = []
+        for _ in range(self.workload.count):
+            start = time.perf_counter()
+            self.contender.predict(self.x)
+            times.append(time.perf_counter() - start)
+        return statistics.median(times)
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)  # what a framework prints must not come between the answers
+    turn = None
+    for line in sys.stdin:
+        command = json.loads(line)
+        if turn is None:
+            turn = Turn(command["peer"], BY_NAME[command["workload"]], command["expected"])
+            answer: Any = "ready"
+        else:
+            answer = turn.run()
+        answers.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""What is measured: networks, their data and first weights, and a float64 reference to check by.
+
+Nothing here imports a peer, so that a worker process holds one framework and NumPy only.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+CHECKED_STEPS = 8
+TOLERANCE = 1e-4  # relative, of losses after CHECKED_STEPS steps in float32
+ADAM = {"learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
+SGD = {"learning_rate": 0.01}
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A network with relu between its layers and something to do with it.
+
+    ``kind`` is "train", "predict_one" or "predict_many". One repetition is ``count`` training
+    steps, ``count`` calls of predict on one sample, or ``count`` predictions of all ``rows``;
+    figures are given for one of them.
+    """
+
+    name: str
+    title: str
+    sizes: tuple[int, ...]
+    kind: str = "train"
+    optimizer: str = "adam"
+    batch: int = 32
+    count: int = 100
+    rows: int = 0
+
+    @property
+    def classifier(self) -> bool:
+        """Softmax and cross-entropy over ten classes; otherwise a regression by squared error."""
+        return self.sizes[-1] > 1
+
+    def data(self, count: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return the float32 samples and the targets of `count` (default: all) units of work."""
+        rows = self.rows or (count or self.count) * self.batch
+        if not self.classifier:
+            return regression_data(rows, self.sizes[0])
+        return image_data(rows)
+
+    def weights(self) -> list[np.ndarray]:
+        """Return kernel and bias of every layer, in float32: Glorot uniform, and small biases."""
+        rng = np.random.default_rng(1)
+        arrays = []
+        for inputs, outputs in zip(self.sizes[:-1], self.sizes[1:], strict=True):
+            limit = np.sqrt(6 / (inputs + outputs))
+            arrays.append(rng.uniform(-limit, limit, (inputs, outputs)).astype(np.float32))
+            arrays.append(rng.uniform(-0.01, 0.01, outputs).astype(np.float32))
+        return arrays
+
+
+MLP = (784, 300, 100, 10)
+WORKLOADS = (
+    Workload("b32-sgd", "784-300-100-10, batch 32, SGD", MLP, optimizer="sgd", count=400),
+    Workload("b32-adam", "784-300-100-10, batch 32, Adam", MLP, count=400),
+    Workload("b128-adam", "784-300-100-10, batch 128, Adam", MLP, batch=128, count=100),
+    Workload("b1024-adam", "784-300-100-10, batch 1024, Adam", MLP, batch=1024, count=20),
+    Workload(
+        "wide-adam", "784-2048-2048-10, batch 256, Adam", (784, 2048, 2048, 10), batch=256, count=10
+    ),
+    Workload("small-adam", "13-64-64-1, batch 32, Adam", (13, 64, 64, 1), count=1000),
+    Workload("predict-one", "predict one sample", MLP, kind="predict_one", count=100, rows=1),
+    Workload("predict-60000", "predict 60,000", MLP, kind="predict_many", count=1, rows=60000),
+)
+BY_NAME = {workload.name: workload for workload in WORKLOADS}
+
+
+# --- data ------------------------------------------------------------------------------------
+
+
+def mnist_file() -> Path | None:
+    """Return the MNIST file of fastnn's or Keras's cache, if there is one."""
+    homes = [Path.home() / ".fastnn", Path.home() / ".keras"]
+    if "FASTNN_HOME" in os.environ:
+        homes.insert(0, Path(os.environ["FASTNN_HOME"]))
+    files = (home / "datasets" / "mnist.npz" for home in homes)
+    return next((file for file in files if file.is_file()), None)
+
+
+def image_data(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return up to 60,000 images as float32 rows in [0, 1] and their classes: MNIST or made up."""
+    file = mnist_file()
+    if file is not None:
+        with np.load(file) as arrays:
+            x, y = arrays["x_train"][:rows], arrays["y_train"][:rows]
+        return x.reshape(len(x), -1).astype(np.float32) / np.float32(255), y.astype(np.int32)
+    # Ten prototypes under noise; a fifth of the pixels is lit, as in MNIST.
+    rng = np.random.default_rng(0)
+    prototypes = rng.random((10, 784), np.float32) * (rng.random((10, 784)) < 0.2)
+    y = rng.integers(0, 10, rows, np.int32)
+    return (prototypes[y] * rng.random((rows, 784), np.float32)).astype(np.float32), y
+
+
+def regression_data(rows: int, features: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return standard normal samples and a smooth, noisy function of them, (rows, 1)."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((rows, features), np.float32)
+    y = np.sin(x[:, :1]) + x[:, 1:2] * x[:, 2:3] + 0.1 * rng.standard_normal((rows, 1), np.float32)
+    return x, y.astype(np.float32)
+
+
+# --- the reference ---------------------------------------------------------------------------
+
+
+def forward(weights: list[np.ndarray], x: np.ndarray) -> list[np.ndarray]:
+    """Return the value of every layer, the input first; the last one is not activated."""
+    values = [x]
+    for layer in range(0, len(weights), 2):
+        z = values[-1] @ weights[layer] + weights[layer + 1]
+        values.append(np.maximum(z, 0) if layer + 2 < len(weights) else z)
+    return values
+
+
+def softmax(z: np.ndarray) -> np.ndarray:
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def loss_and_gradient(
+    workload: Workload, prediction: np.ndarray, y: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Return the mean loss of a batch and its gradient with respect to the last layer."""
+    rows = len(y)
+    if workload.classifier:
+        p = softmax(prediction)
+        loss = -np.log(p[np.arange(rows), y]).mean()
+        p[np.arange(rows), y] -= 1
+        return float(loss), p / rows
+    error = prediction - y
+    return float((error**2).mean()), 2 * error / error.size
+
+
+def reference(
+    workload: Workload, steps: int, *, late_epsilon: bool = False
+) -> tuple[list[np.ndarray], float]:
+    """Train `steps` batches in order, in float64; return the weights and the mean loss.
+
+    Adam's epsilon is added to the square root of v, as in section 2 of the paper (Kingma and Ba,
+    arXiv:1412.6980) and in Keras; with `late_epsilon` to that of the bias-corrected v, as in its
+    algorithm 1 and in PyTorch. Pixels that are hardly ever lit feel the difference.
+    """
+    weights = [w.astype(np.float64) for w in workload.weights()]
+    m, v = [np.zeros_like(w) for w in weights], [np.zeros_like(w) for w in weights]
+    x, y = workload.data(steps)
+    losses = []
+    for step in range(steps):
+        rows = slice(step * workload.batch, (step + 1) * workload.batch)
+        values = forward(weights, x[rows].astype(np.float64))
+        loss, dz = loss_and_gradient(workload, values[-1], y[rows])
+        losses.append(loss)
+        gradients: list[np.ndarray] = []
+        for layer in range(len(weights) - 2, -1, -2):
+            below = values[layer // 2]
+            gradients = [below.T @ dz, dz.sum(axis=0), *gradients]
+            dz = (dz @ weights[layer].T) * (below > 0)
+        for w, g, mi, vi in zip(weights, gradients, m, v, strict=True):
+            if workload.optimizer == "sgd":
+                w -= SGD["learning_rate"] * g
+                continue
+            mi += (g - mi) * (1 - ADAM["beta_1"])
+            vi += (g * g - vi) * (1 - ADAM["beta_2"])
+            t = step + 1
+            correction = np.sqrt(1 - ADAM["beta_2"] ** t)
+            epsilon = ADAM["epsilon"] * (correction if late_epsilon else 1)
+            rate = ADAM["learning_rate"] * correction / (1 - ADAM["beta_1"] ** t)
+            w -= rate * mi / (np.sqrt(vi) + epsilon)
+    return weights, float(np.mean(losses))
+
+
+def loss_of(workload: Workload, weights: list[np.ndarray], steps: int) -> float:
+    """Return the loss of given weights on the rows of the first `steps` batches, in float64."""
+    x, y = workload.data(steps)
+    values = forward([np.asarray(w, np.float64) for w in weights], x.astype(np.float64))
+    return loss_and_gradient(workload, values[-1], y)[0]
+
+
+def predictions(workload: Workload, x: np.ndarray) -> np.ndarray:
+    """Return the probabilities (or values) the first weights give, in float64."""
+    weights = [w.astype(np.float64) for w in workload.weights()]
+    z = forward(weights, x.astype(np.float64))[-1]
+    return softmax(z) if workload.classifier else z
