@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 ALIGNMENT = 64  # bytes: a cache line, and one vector of the C kernels
 PAGE = 4096  # rows that lie this far apart share a cache set
@@ -34,6 +36,23 @@ def row_stride(columns: int, dtype: Any) -> int:
     if size % PAGE == 0 and size:
         size += ALIGNMENT
     return size // itemsize
+
+
+_initialized = ContextVar("initialized", default=True)
+
+
+@contextmanager
+def uninitialized() -> Iterator[None]:
+    """Leave the variables made within at zero: their values are about to be loaded.
+
+    Zeros that nobody wrote take no memory, so that a file which claims a huge model is found out
+    before it does harm.
+    """
+    token = _initialized.set(False)
+    try:
+        yield
+    finally:
+        _initialized.reset(token)
 
 
 class Variable:
@@ -87,7 +106,7 @@ class Variable:
         self.rows, self.columns = rows, columns
         self.buffer = aligned_zeros((rows, row_stride(columns, dtype)), dtype)
         self.value = self.view(self.buffer)
-        if initializer is not None:
+        if initializer is not None and _initialized.get():
             self.value[...] = initializer(self.shape, dtype=self.dtype)
 
     def view(self, buffer: np.ndarray) -> np.ndarray:
