@@ -127,7 +127,7 @@ def _from_pandas(value: Any, who: str) -> np.ndarray:
 def _first_odd(array: np.ndarray) -> str:
     """Name the first element of an object array that is no number."""
     if array.dtype.kind != "O":
-        return f" (first value {array.flat[0]!r})" if array.size else ""
+        return f" (first value {array.flat[0].item()!r})" if array.size else ""
     for place, item in np.ndenumerate(array):
         if not isinstance(item, (int, float, np.number, np.bool_)):
             where = ", ".join(map(str, place))

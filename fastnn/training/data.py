@@ -55,24 +55,17 @@ class Data:
         Raises
         ------
         ValueError
-            If an array that the program needs is missing or has another shape.
+            If an array has another shape than the program was built for.
         """
-        targets, weights = [], []
+        targets: list[np.ndarray | None] = []
+        weights: list[np.ndarray | None] = []
         for target in program.targets:
             name = program.output_names[target.output]
             array = self.targets[target.output]
-            if array is None:
-                raise ValueError(
-                    f"{method} needs y"
-                    + (f" for output '{name}'" if len(program.outputs) > 1 else "")
-                    + ": it has a loss or metrics to compute; pass the right answers as y"
-                )
+            assert array is not None  # fit and evaluate have looked
             targets.append(fit_shape(array, target.shape, f"{method}: y of output '{name}'"))
-            weights.append(
-                _row_weights(
-                    self.weights[target.output], array, program, target.output, f"{method}"
-                )
-            )
+            row_weights = self.weights[target.output]
+            weights.append(_row_weights(row_weights, program, target.output, method))
         return Data(self.inputs, targets, weights, self.rows)
 
 
@@ -96,6 +89,16 @@ def read_data(model: Any, x: Any, y: Any = None, sample_weight: Any = None, *, m
     if x is None:
         raise ValueError(f"{method} needs x: pass an array with one row per sample")
     shapes = [tensor.sample_shape for tensor in model.inputs]
+    if (
+        len(shapes) == 1
+        and isinstance(x, (list, tuple))
+        and len(x) > 1
+        and all(getattr(item, "ndim", 0) == len(shapes[0]) + 1 for item in x)
+    ):
+        raise ValueError(
+            f"{method}: x: the model has one input, '{input_names[0]}', got a list of {len(x)} "
+            "arrays: pass one array with one row per sample"
+        )
     given = arrange(
         x, input_names, f"{method}: x", noun="input",
         wraps=lambda item: np.ndim(item) == len(shapes[0]) + 1,
@@ -234,7 +237,7 @@ def _sample_weights(
 
 
 def _row_weights(
-    weights: np.ndarray | None, target: np.ndarray, program: Program, output: int, method: str
+    weights: np.ndarray | None, program: Program, output: int, method: str
 ) -> np.ndarray | None:
     """Return weights of shape (n,), or (n, rows of one sample's prediction)."""
     if weights is None or weights.ndim == 1:

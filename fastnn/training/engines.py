@@ -78,7 +78,6 @@ class Engines:
         self.lock = threading.RLock()
         self.working = threading.RLock()
         self.program: Program | None = None
-        self.losses: list[Any] = []  # as compiled, for each output
         self._key: Any = None
         self._training: Slot | None = None
         self._testing: Slot | None = None
@@ -118,7 +117,6 @@ class Engines:
             dtype=model.outputs[0].dtype,
         )
         self.program = program
-        self.losses = terms["losses"]
         self._key = (key, shapes)
         self._training = self._testing = None
         return program

@@ -180,7 +180,7 @@ class Fitting(Compilable):
             train, validation = data.part(0, kept), data.part(kept, data.rows)
         if class_weight is not None:
             train = _weighted(train, class_weight, self.output_names, "fit")
-        advise(program, data, self._engines.losses, split=kept is not None)
+        advise(program, data, split=kept is not None)
         return train, validation
 
     def _require_trainable(self, program: Program, method: str) -> None:
@@ -195,6 +195,26 @@ class Fitting(Compilable):
                 "True for some layer"
             )
 
+    def _require_targets(self, compiled: Compiled, data: Data, method: str) -> None:
+        names = list(self.output_names)
+        loss, metrics, weighted, _ = compiled.per_output(names)
+        wanted = [
+            one is not None or bool(some) or bool(more)
+            for one, some, more in zip(loss, metrics, weighted, strict=True)
+        ]
+        if not any(wanted):
+            raise ValueError(
+                f"{method}: model '{self.name}' was compiled without loss and metrics: give "
+                "compile a loss, for example loss='mse'"
+            )
+        for name, needed, target in zip(names, wanted, data.targets, strict=True):
+            if needed and target is None:
+                which = f" for output '{name}'" if len(names) > 1 else ""
+                raise ValueError(
+                    f"{method} needs y{which}: the right answers to compare the output with, one "
+                    "row per row of x"
+                )
+
     def _read(
         self,
         compiled: Compiled,
@@ -207,6 +227,7 @@ class Fitting(Compilable):
         """Check the data; return it as the program (by default one made for it) binds it."""
         self._require_built(x, method)
         data = read_data(self, x, y, sample_weight, method=method)
+        self._require_targets(compiled, data, method)
         if program is None:
             program = self._engines.build(self, compiled, data)
         data = data.for_program(program, method)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fastnn.program import Program
+    from fastnn.program import LossTerm, MetricTerm, Program
     from fastnn.training.data import Data
 
 BLOCK = 1 << 20
@@ -32,7 +32,8 @@ def check_labels(program: Program, data: Data, method: str) -> None:
         Naming the first row whose label is outside the range.
     """
     checked = set()
-    for term in [*program.losses, *program.metrics]:
+    terms: list[LossTerm | MetricTerm] = [*program.losses, *program.metrics]
+    for term in terms:
         kind = term.kind.removesuffix("_logits")
         sparse = kind.startswith("sparse_")
         if (term.target, sparse) in checked or not (sparse or kind == "binary_crossentropy"):
@@ -117,20 +118,20 @@ def _check_probabilities(labels: np.ndarray, kind: str, where: str) -> None:
 # --- warnings --------------------------------------------------------------------------------
 
 
-def advise(program: Program, data: Data, losses: list[Any], *, split: bool) -> None:
+def advise(program: Program, data: Data, *, split: bool) -> None:
     """Warn, once per fit, about what course students stumble over.
+
+    (Building the program warns about a softmax or sigmoid before a loss from logits.)
 
     Parameters
     ----------
     program : Program
     data : Data
         All rows, before any is split off.
-    losses : list of Loss or None
-        As compiled, for each output.
     split : bool
         Whether the last rows are to become the validation data.
     """
-    messages = [*_softmaxes(program), *_logits(program, losses), *_accuracies(program, data)]
+    messages = [*_softmaxes(program), *_accuracies(program, data)]
     if split:
         messages += _sorted_labels(program, data)
     for message in messages:
@@ -145,20 +146,6 @@ def _softmaxes(program: Program) -> Iterator[str]:
                 f"Layer '{op.name}' applies {activation} to one unit, which always gives the same "
                 "output: use activation='sigmoid' with one unit, or one unit per class"
             )
-
-
-def _logits(program: Program, losses: list[Any]) -> Iterator[str]:
-    for k, loss in enumerate(losses):
-        if loss is None or not loss.kind.endswith("_logits"):
-            continue
-        for op in program.forward:
-            activation = op.attrs.get("activation")
-            if op.output == program.outputs[k] and activation in ("softmax", "sigmoid"):
-                yield (
-                    f"Output '{program.output_names[k]}' ends in {activation}, and its loss has "
-                    f"from_logits=True, which applies it once more: drop the activation or "
-                    "from_logits=True"
-                )
 
 
 def _accuracies(program: Program, data: Data) -> Iterator[str]:
