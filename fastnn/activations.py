@@ -394,9 +394,7 @@ def resolve(activation: Callable[..., Any]) -> Formula:
         return formula
     derivative = getattr(activation, "derivative", None)
     if derivative is not None:
-        return Formula(
-            "python", function=activation, gradient=lambda dy, x, y: dy * derivative(x)
-        )
+        return Formula("python", function=activation, gradient=lambda dy, x, y: dy * derivative(x))
     probe = _Probe()
     try:
         result = activation(probe)

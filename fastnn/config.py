@@ -49,7 +49,7 @@ def set_floatx(dtype: str) -> None:
 
 def float_type(dtype: object) -> str:
     """Return the name of a number type in which fastnn can compute, or raise ValueError."""
-    if isinstance(dtype, dict):  # Keras writes {"class_name": "DTypePolicy", "config": {"name": ..}}
+    if isinstance(dtype, dict):  # Keras: {"class_name": "DTypePolicy", "config": {"name": ...}}
         dtype = dtype.get("config", {}).get("name")
     try:
         name = np.dtype(dtype).name  # type: ignore[call-overload]
@@ -126,9 +126,7 @@ def set_random_seed(seed: int) -> None:
     global _rng
     is_integer = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
     if not is_integer or not 0 <= seed < 2**32:
-        raise ValueError(
-            f"set_random_seed: expected an integer from 0 to 2**32 - 1, got {seed!r}"
-        )
+        raise ValueError(f"set_random_seed: expected an integer from 0 to 2**32 - 1, got {seed!r}")
     random.seed(int(seed))
     np.random.seed(int(seed))
     _rng = np.random.default_rng(int(seed))

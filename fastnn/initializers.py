@@ -92,8 +92,10 @@ class Identity(Initializer):
         self.gain = gain
 
     def __call__(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
-        _check_matrix(self, shape)
-        return self.gain * np.eye(*shape, dtype=dtype or config.floatx())
+        if len(shape) != 2:
+            raise ValueError(f"Identity: a weight needs rank 2, got shape {tuple(shape)}")
+        rows, columns = shape
+        return (self.gain * np.eye(rows, columns)).astype(dtype or config.floatx())
 
     def get_config(self) -> dict[str, Any]:
         return {"gain": self.gain}
@@ -348,13 +350,6 @@ def _fans(shape: Sequence[int]) -> tuple[float, float]:
         return float(shape[0]), float(shape[0])
     field = math.prod(shape[:-2])  # of a convolution; 1 for a matrix
     return float(shape[-2] * field), float(shape[-1] * field)
-
-
-def _check_matrix(initializer: Initializer, shape: Sequence[int]) -> None:
-    if len(shape) != 2:
-        raise ValueError(
-            f"{type(initializer).__name__}: a weight needs rank 2, got shape {tuple(shape)}"
-        )
 
 
 _CLASSES: dict[str, type[Initializer]] = {

@@ -61,9 +61,8 @@ class InputSpec:
             )
         for axis, size in self.axes.items():
             if -len(shape) <= axis < len(shape) and shape[axis] not in (size, None):
-                what = "features per sample" if axis in (-1, 1) and len(shape) == 2 else (
-                    f"elements on axis {axis}"
-                )
+                flat = axis in (-1, 1) and len(shape) == 2
+                what = "features per sample" if flat else f"elements on axis {axis}"
                 raise ValueError(
                     f"{who} expects {size} {what}, got {shape[axis]} (shape {shape}): "
                     "check Input(shape=...)"
@@ -405,29 +404,31 @@ class Layer:
 
     def remember(self, node: Node) -> None:
         """Note a call, weakly: a layer does not keep graphs alive."""
-        self._calls = [call for call in self._calls if call() is not None]
+        if len(self._calls) & (len(self._calls) - 1) == 0:  # now and then, drop the dead
+            self._calls = [call for call in self._calls if call() is not None]
         self._calls.append(weakref.ref(node))
 
     @property
     def output(self) -> Any:
-        """The tensor that the layer's only call made, for models that look inside others."""
-        tensors = self._only_call().outputs
+        """The tensor that the layer's first call made, for models that look inside others."""
+        tensors = self._first_call().outputs
         return tensors[0] if len(tensors) == 1 else tensors
 
     @property
     def input(self) -> Any:
-        """The tensor that the layer was called on."""
-        tensors = self._only_call().inputs
+        """The tensor that the layer was first called on."""
+        tensors = self._first_call().inputs
         return tensors[0] if len(tensors) == 1 else tensors
 
-    def _only_call(self) -> Node:
-        nodes = [node for call in self._calls if (node := call()) is not None]
-        if len(nodes) != 1:
-            raise AttributeError(
-                f"{type(self).__name__} '{self.name}' was called {len(nodes)} times on symbolic "
-                "tensors, so it has no single input and output: keep the tensors you need"
-            )
-        return nodes[0]
+    def _first_call(self) -> Node:
+        for call in self._calls:
+            node = call()
+            if node is not None:
+                return node
+        raise AttributeError(
+            f"{type(self).__name__} '{self.name}' has not been called on a symbolic tensor, so it "
+            "has no input and output yet: call it on Input(shape=...), or build its model"
+        )
 
     # --- configuration -------------------------------------------------------------------
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fastnn import config
 from fastnn.graph import Node, SymbolicTensor
 from fastnn.layers.base import Layer
@@ -55,7 +57,7 @@ class InputLayer(Layer):
             batch_shape = _sizes("batch_shape", batch_shape, batch=True)
         super().__init__(name=name, **kwargs)
         self.batch_shape: tuple[int | None, ...] = tuple(batch_shape)
-        self.input_dtype = config.floatx() if dtype is None else str(dtype)
+        self.input_dtype = config.floatx() if dtype is None else _data_type(dtype)
         self.built = True
         output = SymbolicTensor(self.batch_shape, dtype=self.input_dtype, name=self.name)
         # The one layer that owns a node: a model's inputs must not vanish with their tensors.
@@ -87,7 +89,7 @@ class InputLayer(Layer):
 _KERAS_ONLY = ("sparse", "ragged", "input_tensor", "optional")
 
 
-def Input(  # noqa: N802 (the name that Keras gave it)
+def Input(
     shape: Sequence[int] | None = None,
     batch_size: int | None = None,
     dtype: Any = None,
@@ -127,6 +129,19 @@ def Input(  # noqa: N802 (the name that Keras gave it)
     return InputLayer(shape, batch_size, dtype, batch_shape, name, **kwargs).output
 
 
+def _data_type(dtype: Any) -> str:
+    """Return the name of a type that data may have, or raise."""
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        kind = None
+    if kind is None or kind.kind not in "biuf":
+        raise ValueError(
+            f"Input: dtype must be a type of numbers, e.g. 'float32' or 'uint8', got {dtype!r}"
+        )
+    return kind.name
+
+
 def _sizes(argument: str, shape: Any, *, batch: bool = False) -> tuple[int | None, ...]:
     """Return `shape` as a tuple of integers, or raise."""
     import numbers
@@ -140,8 +155,8 @@ def _sizes(argument: str, shape: Any, *, batch: bool = False) -> tuple[int | Non
     except TypeError:
         raise ValueError(f"Input: {argument} must be a tuple, got {shape!r}") from None
     for axis, size in enumerate(sizes):
-        known = isinstance(size, numbers.Integral) and size > 0 and not isinstance(size, bool)
-        if not known and not (batch and axis == 0 and size is None):
+        whole = isinstance(size, numbers.Integral) and not isinstance(size, bool)
+        if not (whole and int(size) > 0) and not (batch and axis == 0 and size is None):
             raise ValueError(
                 f"Input: every size in {argument} must be a positive integer, got {size!r} in "
                 f"{sizes}: fastnn compiles models for samples of a known shape"

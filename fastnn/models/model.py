@@ -12,8 +12,6 @@ from fastnn.training.trainer import Trainer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
-
 
 class Model(Trainer, Layer):
     """A network given by its inputs and outputs.
@@ -264,7 +262,7 @@ class Model(Trainer, Layer):
         self._check_shapes([tensor.shape for tensor in tensors])
         values = {id(mine): given for mine, given in zip(self.inputs, tensors, strict=True)}
         inner = replay(outer_nodes(self.outputs, until=self.inputs), values)
-        outputs = []
+        outputs: list[SymbolicTensor] = []
         for mine in self.outputs:
             made = values[id(mine)]
             if any(made is tensor for tensor in (*tensors, *outputs)):

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from fastnn.layers import InputLayer, Layer
 from fastnn.models.configuration import class_name
+from fastnn.models.model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from fastnn.graph import Node
-    from fastnn.models.model import Model
     from fastnn.variable import Variable
 
 _HEADER = ["Layer (type)", "Output Shape", "Param #", "Connected to"]
@@ -78,10 +78,7 @@ def _rows(
             shapes = [layer.batch_shape]
         distinct = list(dict.fromkeys(shapes))
         shape = "?" if not distinct else ", ".join(str(shape) for shape in distinct)
-        if layer.built:
-            parameters = f"{layer.count_params():,}"
-        else:
-            parameters = "0 (unbuilt)"
+        parameters = f"{layer.count_params():,}" if layer.built else "0 (unbuilt)"
         sources = [
             f"{tensor.node.layer.name}[{_place(nodes, tensor.node)}][{tensor.index}]"
             for node in calls
@@ -97,9 +94,9 @@ def _rows(
             ", ".join(sources) or "-",
             trained,
         ]
-        if expand and hasattr(layer, "layers"):
+        if expand and isinstance(layer, Model):
             inner = layer.nodes if layer.built else []
-            yield from _rows(layer, inner, None, expand, indent + "└ ")  # type: ignore[arg-type]
+            yield from _rows(layer, inner, None, expand, indent + "└ ")
 
 
 def _place(nodes: list[Node], node: Node) -> int:
@@ -192,7 +189,7 @@ def _count(variables: Iterable[Variable]) -> tuple[int, int]:
 def _optimizer_count(model: Model) -> tuple[int, int] | None:
     """Return numbers and bytes of the optimizer's slots, counter and rate; None if not built."""
     optimizer = getattr(model, "optimizer", None)
-    variables = [v for v in getattr(optimizer, "variables", ())]
+    variables = list(getattr(optimizer, "variables", ()))
     if optimizer is None or not (variables or optimizer.iterations):
         return None
     count, size = _count(v for v in variables for _ in optimizer.slots(v))
