@@ -105,7 +105,8 @@ FNN_INLINE pair fma_to_odd(pair a, pair b, pair c) {
   return (pair)(((ipair)s + (inexact & too_far)) | (inexact & 1));
 }
 
-FNN_INLINE reg reg_fma(reg a, reg b, reg c) {
+/* Not inline: it is 50 instructions. */
+static __attribute__((noinline, unused)) reg reg_fma(reg a, reg b, reg c) {
   pair lo = fma_to_odd((pair){a[0], a[1]}, (pair){b[0], b[1]}, (pair){c[0], c[1]});
   pair hi = fma_to_odd((pair){a[2], a[3]}, (pair){b[2], b[3]}, (pair){c[2], c[3]});
   return (reg){(float)lo[0], (float)lo[1], (float)hi[0], (float)hi[1]};

@@ -49,7 +49,7 @@ typedef int32_t sint;
 #elif defined(FNN_ISA_NEON)
 #define FNN_ISA_NAME "neon"
 #define FNN_ISA_SUFFIX(name) name##_neon
-#define TILE_ROWS 8
+#define TILE_ROWS 6
 #include "neon.h"
 #elif defined(FNN_ISA_PORTABLE)
 #define FNN_ISA_NAME "portable"

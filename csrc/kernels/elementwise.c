@@ -1,0 +1,118 @@
+/* Scaling, sums and merges of tensors, dropout, and the conversion of a program's input rows.
+ * All are bound by memory except dropout (random.h). */
+#include "internal.h"
+#include "random.h"
+
+void KERNEL(scale)(real *y, const real *x, real factor, real offset, size_t n, int accumulate) {
+  const vec f = vec_set(factor), o = vec_set(offset);
+  if (accumulate)
+    SPAN(n, STORE(y, vec_add(LOAD(y), vec_fma(LOAD(x), f, o))););
+  else
+    SPAN(n, STORE(y, vec_fma(LOAD(x), f, o)););
+}
+
+void KERNEL(add)(real *y, const real *x, size_t n) {
+  SPAN(n, STORE(y, vec_add(LOAD(y), LOAD(x))););
+}
+
+void KERNEL(merge)(real *y, const real *a, const real *b, int merge, size_t n) {
+  switch (merge) {
+    case FNN_ADD: SPAN(n, STORE(y, vec_add(LOAD(a), LOAD(b)));); break;
+    case FNN_SUBTRACT: SPAN(n, STORE(y, vec_sub(LOAD(a), LOAD(b)));); break;
+    case FNN_MULTIPLY: SPAN(n, STORE(y, vec_mul(LOAD(a), LOAD(b)));); break;
+    case FNN_MAXIMUM: SPAN(n, STORE(y, vec_max(LOAD(a), LOAD(b)));); break;
+    case FNN_MINIMUM: SPAN(n, STORE(y, vec_min(LOAD(a), LOAD(b)));); break;
+  }
+}
+
+/* d = (accumulate ? d : 0) + the gradient of one operand. */
+#define GRADIENT(d, accumulate, expression)                                                       \
+  if (d) SPAN(n, vec v = expression; STORE(d, accumulate ? vec_add(LOAD(d), v) : v);)
+
+void KERNEL(merge_backward)(real *da, int da_accumulate, real *db, int db_accumulate,
+                            const real *dy, const real *a, const real *b, int merge, size_t n) {
+  switch (merge) {
+    case FNN_ADD:
+      GRADIENT(da, da_accumulate, LOAD(dy));
+      GRADIENT(db, db_accumulate, LOAD(dy));
+      break;
+    case FNN_SUBTRACT:
+      GRADIENT(da, da_accumulate, LOAD(dy));
+      GRADIENT(db, db_accumulate, vec_neg(LOAD(dy)));
+      break;
+    case FNN_MULTIPLY:
+      GRADIENT(da, da_accumulate, vec_mul(LOAD(dy), LOAD(b)));
+      GRADIENT(db, db_accumulate, vec_mul(LOAD(dy), LOAD(a)));
+      break;
+    case FNN_MAXIMUM:
+      GRADIENT(da, da_accumulate, vec_where(vec_ge(LOAD(a), LOAD(b)), LOAD(dy)));
+      GRADIENT(db, db_accumulate,
+               vec_select(vec_ge(LOAD(a), LOAD(b)), vec_zero(), LOAD(dy)));
+      break;
+    case FNN_MINIMUM:
+      GRADIENT(da, da_accumulate, vec_where(vec_le(LOAD(a), LOAD(b)), LOAD(dy)));
+      GRADIENT(db, db_accumulate,
+               vec_select(vec_le(LOAD(a), LOAD(b)), vec_zero(), LOAD(dy)));
+      break;
+  }
+}
+
+void KERNEL(dropout)(real *y, const real *x, double rate, fnn_random random, uint64_t first,
+                     size_t n, int accumulate) {
+  const uint64_t threshold = (uint64_t)(rate * 4294967296.0);
+  const real factor = rate < 1 ? REAL(1 / (1 - rate)) : 0;
+  uint32_t words[PHILOX_WORDS];
+  const uint32_t *word = words + PHILOX_WORDS;
+  if (threshold > UINT32_MAX) {
+    for (size_t j = 0; j < n && !accumulate; j++) y[j] = 0;
+    return;
+  }
+  const uint32_t limit = (uint32_t)threshold;
+  for (size_t j = 0; j < n;) {
+    const uint64_t element = first + j;
+    philox(words, random, element / 4);
+    word = words + element % 4;
+    size_t count = (size_t)(words + PHILOX_WORDS - word);
+    if (count > n - j) count = n - j;
+    if (accumulate)
+      for (size_t i = 0; i < count; i++) y[j + i] += word[i] >= limit ? x[j + i] * factor : 0;
+    else
+      for (size_t i = 0; i < count; i++) y[j + i] = word[i] >= limit ? x[j + i] * factor : 0;
+    j += count;
+  }
+}
+
+/* One loop for each source type; elements need not be aligned. */
+#define CONVERT(type)                                                                             \
+  if (stride == (ptrdiff_t)sizeof(type))                                                          \
+    for (size_t j = 0; j < n; j++) {                                                              \
+      type value;                                                                                 \
+      memcpy(&value, from + j * sizeof value, sizeof value);                                      \
+      y[j] = (real)value;                                                                         \
+    }                                                                                             \
+  else                                                                                            \
+    for (size_t j = 0; j < n; j++) {                                                              \
+      type value;                                                                                 \
+      memcpy(&value, from + (ptrdiff_t)j * stride, sizeof value);                                 \
+      y[j] = (real)value;                                                                         \
+    }                                                                                             \
+  break
+
+void KERNEL(convert)(real *y, const void *x, ptrdiff_t stride, int source_type, size_t n) {
+  const unsigned char *from = x;
+  switch (source_type) {
+    case FNN_SRC_F32: CONVERT(float);
+    case FNN_SRC_F64: CONVERT(double);
+    case FNN_SRC_U8: CONVERT(uint8_t);
+    case FNN_SRC_I8: CONVERT(int8_t);
+    case FNN_SRC_U16: CONVERT(uint16_t);
+    case FNN_SRC_I16: CONVERT(int16_t);
+    case FNN_SRC_U32: CONVERT(uint32_t);
+    case FNN_SRC_I32: CONVERT(int32_t);
+    case FNN_SRC_U64: CONVERT(uint64_t);
+    case FNN_SRC_I64: CONVERT(int64_t);
+    case FNN_SRC_BOOL:
+      for (size_t j = 0; j < n; j++) y[j] = from[(ptrdiff_t)j * stride] != 0;
+      break;
+  }
+}

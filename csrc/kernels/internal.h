@@ -1,0 +1,37 @@
+/* What the files of kernels/ share: the vector, and the prototype of every entry of the table. */
+#ifndef FNN_KERNELS_INTERNAL_H
+#define FNN_KERNELS_INTERNAL_H
+
+#include "../simd/simd.h"
+
+extern const unsigned char KERNEL(tile_vectors)[];
+void KERNEL(gemm_tile)(real *c, size_t c_row, const real *a, size_t a_row, size_t a_step,
+                       const real *b, size_t b_row, size_t m, size_t n, size_t k, int accumulate);
+void KERNEL(transpose)(real *to, size_t to_row, const real *from, size_t from_row, size_t n,
+                       size_t k);
+
+void KERNEL(activation_forward)(real *y, const real *x, const real *bias, int activation,
+                                real slope, size_t n);
+void KERNEL(activation_backward)(real *dx, const real *dy, const real *x, const real *y,
+                                 int activation, real slope, size_t n, int accumulate);
+void KERNEL(prelu_forward)(real *y, const real *x, const real *alpha, size_t n);
+void KERNEL(prelu_backward)(real *dx, real *dalpha, const real *dy, const real *x,
+                            const real *alpha, size_t n, int accumulate);
+
+void KERNEL(scale)(real *y, const real *x, real factor, real offset, size_t n, int accumulate);
+void KERNEL(add)(real *y, const real *x, size_t n);
+void KERNEL(merge)(real *y, const real *a, const real *b, int merge, size_t n);
+void KERNEL(merge_backward)(real *da, int da_accumulate, real *db, int db_accumulate,
+                            const real *dy, const real *a, const real *b, int merge, size_t n);
+void KERNEL(dropout)(real *y, const real *x, double rate, fnn_random random, uint64_t first,
+                     size_t n, int accumulate);
+void KERNEL(convert)(real *y, const void *x, ptrdiff_t stride, int source_type, size_t n);
+
+real KERNEL(row_value)(int kind, const real *t, const real *p, const fnn_row_options *o, size_t n);
+real KERNEL(loss_row)(int kind, real *dp, real *probability, const real *t, const real *p,
+                      real scale, const fnn_row_options *o, size_t n, int accumulate);
+
+void KERNEL(update)(int rule, real *w, const real *g, real *const *slots, const double *c,
+                    size_t n);
+
+#endif

@@ -1,0 +1,33 @@
+/* The kernel table of one instruction set and element type. */
+#include "internal.h"
+
+#if defined(FNN_ISA_AVX512)
+#define THIS_TABLE FN(fnn_kernels_avx512)
+#elif defined(FNN_ISA_AVX2)
+#define THIS_TABLE FN(fnn_kernels_avx2)
+#elif defined(FNN_ISA_NEON)
+#define THIS_TABLE FN(fnn_kernels_neon)
+#else
+#define THIS_TABLE FN(fnn_kernels_portable)
+#endif
+
+const FN(fnn_kernels) THIS_TABLE = {
+    .isa = FNN_ISA_NAME,
+    .tile_rows = TILE_ROWS,
+    .tile_vectors = KERNEL(tile_vectors),
+    .gemm_tile = KERNEL(gemm_tile),
+    .transpose = KERNEL(transpose),
+    .activation_forward = KERNEL(activation_forward),
+    .activation_backward = KERNEL(activation_backward),
+    .prelu_forward = KERNEL(prelu_forward),
+    .prelu_backward = KERNEL(prelu_backward),
+    .scale = KERNEL(scale),
+    .add = KERNEL(add),
+    .merge = KERNEL(merge),
+    .merge_backward = KERNEL(merge_backward),
+    .dropout = KERNEL(dropout),
+    .convert = KERNEL(convert),
+    .row_value = KERNEL(row_value),
+    .loss_row = KERNEL(loss_row),
+    .update = KERNEL(update),
+};

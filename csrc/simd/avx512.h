@@ -1,0 +1,1 @@
+#include "portable.h" /* placeholder until the real one lands */
