@@ -136,6 +136,18 @@ class Variable:
             )
         self.value[...] = value
 
+    def __getstate__(self) -> dict[str, Any]:
+        state = self.__dict__.copy()
+        del state["value"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Keep, in a copy, the buffer aligned and the value a view of it."""
+        self.__dict__.update(state)
+        self.buffer = self.like()
+        self.buffer[...] = state["buffer"]
+        self.value = self.view(self.buffer)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.value, dtype=dtype, copy=True)
 

@@ -152,6 +152,18 @@ class Optimizer:
             self.variables.append(variable)  # also keeps it alive, so that its id stays its own
         return slots
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_slots": [self._slots[id(v)] for v in self.variables]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Give a copy slots of its own, for the copied variables."""
+        self.__dict__.update(state)
+        self._slots = {}
+        for variable, buffers in zip(self.variables, state["_slots"], strict=True):
+            self._slots[id(variable)] = [variable.like() for _ in buffers]
+            for slot, buffer in zip(self._slots[id(variable)], buffers, strict=True):
+                slot[...] = buffer
+
     @property
     def slot_names(self) -> tuple[str, ...]:
         return RULE_SLOTS[self.rule]
