@@ -189,9 +189,6 @@ FNN_INLINE vmask vec_ge(vec a, vec b) { return vec_le(b, a); }
 #define F(k) mask_and_reg(a.r##k, b.r##k)
 FNN_BINARY(mask_and, vmask, F)
 #undef F
-#define F(k) mask_xor_reg(a.r##k, b.r##k)
-FNN_BINARY(mask_xor, vmask, F)
-#undef F
 
 /* Lanes 0 to n - 1. */
 FNN_INLINE vmask mask_first(size_t n) {
