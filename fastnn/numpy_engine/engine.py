@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
 
     from fastnn.program import LossTerm, MetricTerm, Program
     from fastnn.variable import Variable
+
+
+def quiet(method: Any) -> Any:
+    """Let a method compute infinities without warnings: a diverging model has them, as in C."""
+
+    @functools.wraps(method)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return method(*args, **kwargs)
+
+    return run
 
 
 class Engine:
@@ -144,20 +156,20 @@ class Engine:
 
     # --- the stages of a step -------------------------------------------------------------
 
+    @quiet
     def forward(self, n: int, *, training: bool = False, step: int = 0, seed: int = 0) -> None:
         """Compute all tensors of a batch of n rows from the inputs."""
         self._step = Step(training, step, seed)
         for op in self.program.forward:
             inputs = [self.value(i, n) for i in op.inputs]
             y = self.value(op.output, n)
-            with np.errstate(all="ignore"):  # a diverging model has infinities, as in C
-                y[...] = FORWARD[op.kind](self._step, op, *inputs).reshape(y.shape)
+            y[...] = FORWARD[op.kind](self._step, op, *inputs).reshape(y.shape)
 
+    @quiet
     def losses(self, n: int, *, gradients: bool) -> None:
         """Add every loss to the sums and, for training, write its gradient."""
         for term in self.program.losses:
-            with np.errstate(all="ignore"):
-                self._loss(term, n, gradients=gradients)
+            self._loss(term, n, gradients=gradients)
 
     def _loss(self, term: LossTerm, n: int, *, gradients: bool) -> None:
         gradients = gradients and term.mode != SKIP
@@ -178,6 +190,7 @@ class Engine:
         if gradient is not None:
             self._contribute(term.prediction, n, term.mode, gradient)
 
+    @quiet
     def metrics(self, n: int) -> None:
         """Add every metric to the sums."""
         for term in self.program.metrics:
@@ -186,21 +199,20 @@ class Engine:
                 term.compute(t, p, self.weights[term.target])
                 continue
             t, p = self._rows(term, n)
-            with np.errstate(all="ignore"):
-                values = ROW_VALUES[term.kind](t, p, term.attrs)
+            values = ROW_VALUES[term.kind](t, p, term.attrs)
             w = self._row_weights(term.target if term.weighted else None, n, len(values) // n)
             self.sums[term.accumulator] += (
                 np.sum(w * values, dtype=np.float64),
                 np.sum(w, dtype=np.float64),
             )
 
+    @quiet
     def backward(self, n: int) -> None:
         """Compute all gradients of the batch, from the losses back to the variables."""
         for op in self.program.backward:
             inputs = [self.value(i, n) for i in op.inputs]
             y, dy = self.value(op.output, n), self.gradient(op.output, n)
-            with np.errstate(all="ignore"):
-                dinputs, dparams = BACKWARD[op.kind](self._step, op, inputs, y, dy)
+            dinputs, dparams = BACKWARD[op.kind](self._step, op, inputs, y, dy)
             for i, mode, dx in zip(op.inputs, op.input_modes, dinputs, strict=True):
                 self._contribute(i, n, mode, dx)
             for variable, mode, dw in zip(op.params, op.param_modes, dparams, strict=True):
@@ -209,6 +221,7 @@ class Engine:
                 elif mode == ACCUMULATE:
                     self.parameter_gradient(variable)[...] += dw
 
+    @quiet
     def update(self, coefficients: np.ndarray) -> None:
         """Take one step of the optimizer for every variable."""
         optimizer = self.program.optimizer
@@ -216,8 +229,7 @@ class Engine:
         for step in self.program.updates:
             v = step.variable
             slots = [v.view(buffer) for buffer in optimizer.slots(v)]
-            with np.errstate(all="ignore"):
-                update(optimizer.rule, v.value, self.parameter_gradient(v), slots, coefficients)
+            update(optimizer.rule, v.value, self.parameter_gradient(v), slots, coefficients)
 
     # --- looking inside -------------------------------------------------------------------
 

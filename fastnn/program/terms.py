@@ -69,9 +69,10 @@ def attach_terms(
     for group, weighted in ((metrics, False), (weighted_metrics, True)):
         for k, group_k in enumerate(group):
             for metric in group_k:
-                name = f"{program.output_names[k]}_{metric.name}" if several else metric.name
+                prefix = f"{program.output_names[k]}_" if several else ""
+                name = prefix + metric.name
                 if name in names and weighted:
-                    name = f"weighted_{name}"
+                    name = f"{prefix}weighted_{metric.name}"
                 program.metrics.append(
                     MetricTerm(
                         kind=metric.kind,
