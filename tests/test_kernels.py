@@ -12,12 +12,6 @@ SIZES = (1, 5, 6, 7, 15, 16, 17, 33, 100)
 TYPES = ("float32", "float64")
 
 
-@pytest.fixture(params=_core.isas())
-def isa(request):
-    before = _core.isa()
-    _core.set_isa(request.param)
-    yield request.param
-    _core.set_isa(before)
 
 
 def tolerance(dtype, k=1):

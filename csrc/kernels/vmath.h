@@ -10,6 +10,13 @@
 
 #include "../simd/simd.h"
 
+/* Emulated multiply-adds are long: inlining them everywhere takes the compiler half a minute a file. */
+#ifdef FNN_ISA_PORTABLE
+#define FNN_MATH static __attribute__((noinline, unused))
+#else
+#define FNN_MATH FNN_INLINE
+#endif
+
 #define NOT_A_NUMBER REAL(__builtin_nanf(""))
 #define INFINITE REAL(__builtin_inff())
 
@@ -80,7 +87,7 @@ FNN_INLINE vec exp_reduced(vec x, vint *shifted) {
 }
 
 /* exp(x): inf above the range, 0 below. */
-FNN_INLINE vec vec_exp(vec x) {
+FNN_MATH vec vec_exp(vec x) {
   vint n;
   vec p = vec_add(vec_set(1), exp_reduced(x, &n));
   vec y = vec_from_bits(vint_add(vec_bits(p), vint_shl_mantissa(n)));
@@ -90,7 +97,7 @@ FNN_INLINE vec vec_exp(vec x) {
 }
 
 /* exp(x) - 1 for x <= 0, with a small relative error near 0. */
-FNN_INLINE vec vec_expm1_negative(vec x) {
+FNN_MATH vec vec_expm1_negative(vec x) {
   vint n;
   vec p = exp_reduced(vec_max(vec_set(EXPM1_MINUS_ONE), x), &n);
   vec s = vec_from_bits(vint_add(vec_bits(vec_set(1)), vint_shl_mantissa(n))); /* 2^n */
@@ -108,7 +115,7 @@ FNN_INLINE vec log_reduced(vec f, vec n) {
 }
 
 /* log(x): -inf at 0, NaN below. */
-FNN_INLINE vec vec_log(vec x) {
+FNN_MATH vec vec_log(vec x) {
   const real scale = REAL((uint64_t)1 << (MANTISSA_BITS + 1));
   vmask subnormal = vec_lt(x, vec_set(REAL_MIN_NORMAL));
   vec scaled = vec_select(subnormal, vec_mul(x, vec_set(scale)), x);
@@ -125,7 +132,7 @@ FNN_INLINE vec vec_log(vec x) {
 }
 
 /* log(1 + x) for 0 <= x <= 1, with a small relative error near 0. */
-FNN_INLINE vec vec_log1p_unit(vec x) {
+FNN_MATH vec vec_log1p_unit(vec x) {
   vmask big = vec_gt(x, vec_set(REAL(0x1.a827999fcef32p-2))); /* sqrt(2) - 1 */
   vec half = vec_set(REAL(0.5));
   return log_reduced(vec_select(big, vec_fma(half, x, vec_neg(half)), x),
@@ -133,7 +140,7 @@ FNN_INLINE vec vec_log1p_unit(vec x) {
 }
 
 /* tanh(x) = -t/(2 + t) with t = expm1(-2|x|), with the sign of x. */
-FNN_INLINE vec vec_tanh(vec x) {
+FNN_MATH vec vec_tanh(vec x) {
   vec t = vec_expm1_negative(vec_mul(vec_set(-2), vec_abs(x)));
   return vec_with_sign(vec_abs(vec_div(t, vec_add(vec_set(2), t))), x);
 }
@@ -144,10 +151,10 @@ FNN_INLINE vec sigmoid_from(vec x, vec e) {
   return vec_div(vec_select(vec_ge(x, vec_zero()), one, e), vec_add(one, e));
 }
 
-FNN_INLINE vec vec_sigmoid(vec x) { return sigmoid_from(x, vec_exp(vec_neg(vec_abs(x)))); }
+FNN_MATH vec vec_sigmoid(vec x) { return sigmoid_from(x, vec_exp(vec_neg(vec_abs(x)))); }
 
 /* log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)). */
-FNN_INLINE vec vec_softplus(vec x) {
+FNN_MATH vec vec_softplus(vec x) {
   vec e = vec_exp(vec_neg(vec_abs(x)));
   return vec_add(vec_max(vec_zero(), x), vec_log1p_unit(e));
 }
@@ -156,7 +163,7 @@ FNN_INLINE vec vec_softplus(vec x) {
  * erfc(a)/2 with a = |x|/sqrt(2), or 1 less that; erfc(a) = exp(-a^2) P(t)/(a + K) with
  * t = (a - K)/(a + K) (the substitution of Shepherd and Laframboise, "Chebyshev approximation of
  * (1 + 2x) exp(x^2) erfc x", Mathematics of Computation 36, 1981). */
-FNN_INLINE vec vec_normal(vec x, vec *density) {
+FNN_MATH vec vec_normal(vec x, vec *density) {
   vec magnitude = vec_min(vec_set(NORMAL_LIMIT), vec_abs(x));
   vec a = vec_mul(magnitude, vec_set(REAL(0.70710678118654752440)));
   vec half = vec_mul(magnitude, vec_set(REAL(0.5)));
