@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from fastnn.saving import FileFormatError, Store, write_store
-from fastnn.saving.atomic import atomic_write
-from fastnn.saving.store import Dataset, Group
+from fastnn.store.atomic import atomic_write
+from fastnn.store.groups import Dataset, Group
 
 ARRAYS = {
     "layers/dense/kernel": np.arange(6, dtype=np.float32).reshape(2, 3),

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, TypeVar
 
-from fastnn.saving.atomic import atomic_write
+from fastnn.store.atomic import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ import os
 
 import numpy as np
 
-from fastnn.saving.npz import read_npz
+from fastnn.store.npz import read_npz
 
 
 def load(

@@ -127,7 +127,7 @@ Reviews = tuple[list[list[int]], np.ndarray]
 
 def read(path: str) -> tuple[Reviews, Reviews]:
     """Return the content of the file at `path`, checked."""
-    from fastnn.saving.npz import Archive
+    from fastnn.store.npz import Archive
 
     with Archive(path, compressed=True) as archive:
         train, test = [

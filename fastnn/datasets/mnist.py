@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastnn.datasets import _cache
-from fastnn.saving.npz import read_npz
+from fastnn.store.npz import read_npz
 
 SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
 

@@ -1,11 +1,14 @@
 """Models: Sequential and functional, both a graph with a Trainer."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastnn.layers import CLASSES
 from fastnn.models.configuration import clone_model, model_from_config, model_from_json
 from fastnn.models.model import Model
 from fastnn.models.sequential import Sequential
+
+if TYPE_CHECKING:
+    from fastnn.models.files import load_model, save_model
 
 CLASSES.update(Functional=Model, Model=Model, Sequential=Sequential)
 
@@ -21,8 +24,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("load_model", "save_model"):  # the way Keras spells fastnn.saving.load_model
-        from fastnn import saving
+    if name in ("load_model", "save_model"):  # imported when used: archives take time to import
+        from fastnn.models import files
 
-        return getattr(saving, name)
+        return getattr(files, name)
     raise AttributeError(f"module 'fastnn.models' has no attribute {name!r}")

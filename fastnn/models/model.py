@@ -345,19 +345,19 @@ class Model(Trainer, Layer):
 
     def save(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
         """Save architecture, weights, and the state of the training; see `saving.save_model`."""
-        from fastnn.saving import save_model
+        from fastnn.models.files import save_model
 
         save_model(self, filepath, overwrite=overwrite, **kwargs)
 
     def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
         """Save the weights only; see `saving.save_weights`."""
-        from fastnn.saving import save_weights
+        from fastnn.models.files import save_weights
 
         save_weights(self, filepath, overwrite=overwrite)
 
     def load_weights(self, filepath: Any, **kwargs: Any) -> None:
         """Load weights that `save_weights` or `save` wrote; see `saving.load_weights`."""
-        from fastnn.saving import load_weights
+        from fastnn.models.files import load_weights
 
         load_weights(self, filepath, **kwargs)
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn.saving.atomic import atomic_write
-from fastnn.saving.npz import DTYPES, Archive, is_safe_path
+from fastnn.store.atomic import atomic_write
+from fastnn.store.npz import DTYPES, Archive, is_safe_path
 
 if TYPE_CHECKING:
     from types import TracebackType

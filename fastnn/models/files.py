@@ -18,7 +18,8 @@ import numpy as np
 
 from fastnn import losses, metrics, optimizers
 from fastnn._version import __version__
-from fastnn.saving.store import Store, write_store
+from fastnn.models.configuration import model_from_config, serialize_model
+from fastnn.store import Store, write_store
 from fastnn.variable import uninitialized
 
 if TYPE_CHECKING:
@@ -71,8 +72,6 @@ def save_model(
     >>> np.load("digits.npz")["layers/dense/kernel"].shape
     (784, 300)
     """
-    from fastnn.models.configuration import serialize_model
-
     _check_overwrite(filepath, overwrite)
     paths, attributes = _weights(model)
     arrays = {path: variable.value for path, variable in paths.items()}
@@ -159,8 +158,6 @@ def _guarded(store: Store, function: Callable[..., Any], *arguments: Any) -> Any
 
 
 def _build_model(data: Any, custom_objects: dict[str, Any]) -> Any:
-    from fastnn.models.configuration import model_from_config
-
     with uninitialized():
         return model_from_config(data, custom_objects)
 
@@ -224,6 +221,7 @@ def _compile_model(
             return custom_objects.get(value, value)
         return value if value is None else deserialize(value, custom_objects)
 
+    model.seed = attributes["seed"]  # first: without one, compile would draw it
     try:
         model.compile(
             optimizers.deserialize(config["optimizer"], custom_objects),
@@ -238,7 +236,6 @@ def _compile_model(
             f"{error}. Pass your own losses, metrics and optimizers as custom_objects={{name: "
             "object}}, or load with compile=False"
         ) from error
-    model.seed = attributes["seed"]
 
 
 def _restore_optimizer(store: Store, optimizer: Any, paths: Mapping[str, Variable]) -> None:
