@@ -44,7 +44,7 @@ def linear(x, slope=0.0):
 
 
 def relu(x, slope=0.0):
-    return np.where(x > 0, x, 0)
+    return np.where(x <= 0, 0, x)  # NaN stays NaN
 
 
 def leaky_relu(x, slope=0.2):

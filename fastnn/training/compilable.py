@@ -101,6 +101,8 @@ class Compilable:
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
         }
+        if self._seed is None:
+            self._seed = config.next_seed()
         self._quick = None
         self.stop_training = False
 
@@ -123,7 +125,7 @@ class Compilable:
     def seed(self) -> int:
         """What shuffling and dropout draw from, besides the number of the step.
 
-        Drawn when first needed, or set: two models of equal weights, optimizers and seeds train
+        Drawn by the first `compile`, or set: two models of equal weights, optimizers and seeds train
         alike to the last bit.
         """
         if self._seed is None:
