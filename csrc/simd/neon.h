@@ -9,7 +9,10 @@ typedef uint64x2_t ireg;
 #define VU(op) v##op##q_u64
 #define reg_bits(a) vreinterpretq_u64_f64(a)
 #define reg_from_bits(a) vreinterpretq_f64_u64(a)
+#define reg_set(x) vdupq_n_f64(x)
 #define ireg_set(x) vdupq_n_u64((uint64_t)(x))
+#define ireg_shl(a, n) vshlq_n_u64(a, n)
+#define ireg_shr(a, n) vshrq_n_u64(a, n)
 #else
 typedef float32x4_t reg;
 typedef uint32x4_t ireg;
@@ -17,13 +20,15 @@ typedef uint32x4_t ireg;
 #define VU(op) v##op##q_u32
 #define reg_bits(a) vreinterpretq_u32_f32(a)
 #define reg_from_bits(a) vreinterpretq_f32_u32(a)
+#define reg_set(x) vdupq_n_f32(x)
 #define ireg_set(x) vdupq_n_u32((uint32_t)(x))
+#define ireg_shl(a, n) vshlq_n_u32(a, n)
+#define ireg_shr(a, n) vshrq_n_u32(a, n)
 #endif
 typedef ireg mreg; /* a mask: all bits of a lane set or clear */
 
 FNN_INLINE reg reg_load(const real *p) { return VF(ld1)(p); }
 FNN_INLINE void reg_store(real *p, reg a) { VF(st1)(p, a); }
-FNN_INLINE reg reg_set(real x) { return VF(dup_n)(x); }
 FNN_INLINE reg reg_add(reg a, reg b) { return VF(add)(a, b); }
 FNN_INLINE reg reg_sub(reg a, reg b) { return VF(sub)(a, b); }
 FNN_INLINE reg reg_mul(reg a, reg b) { return VF(mul)(a, b); }
@@ -45,8 +50,6 @@ FNN_INLINE ireg ireg_sub(ireg a, ireg b) { return VU(sub)(a, b); }
 FNN_INLINE ireg ireg_and(ireg a, ireg b) { return VU(and)(a, b); }
 FNN_INLINE ireg ireg_or(ireg a, ireg b) { return VU(orr)(a, b); }
 FNN_INLINE ireg ireg_xor(ireg a, ireg b) { return VU(eor)(a, b); }
-#define ireg_shl(a, n) VU(shl_n)(a, n)
-#define ireg_shr(a, n) VU(shr_n)(a, n)
 
 FNN_INLINE reg reg_load_n(const real *p, ptrdiff_t n) {
   real lanes[16 / sizeof(real)] = {0};
