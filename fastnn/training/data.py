@@ -26,6 +26,8 @@ class Data:
     weights : list of ndarray or None
         Sample weights for each output.
     rows : int
+    shapes : list of tuple or None
+        Of one sample of y for each output, as it was given.
     """
 
     def __init__(
@@ -34,11 +36,13 @@ class Data:
         targets: list[np.ndarray | None],
         weights: list[np.ndarray | None],
         rows: int,
+        shapes: list[tuple[int, ...] | None],
     ) -> None:
         self.inputs = inputs
         self.targets = targets
         self.weights = weights
         self.rows = rows
+        self.shapes = shapes
 
     def part(self, start: int, stop: int) -> Data:
         """Return some of the rows; the arrays are views."""
@@ -47,7 +51,7 @@ class Data:
             return [None if array is None else array[start:stop] for array in arrays]
 
         inputs = [array[start:stop] for array in self.inputs]
-        return Data(inputs, cut(self.targets), cut(self.weights), stop - start)
+        return Data(inputs, cut(self.targets), cut(self.weights), stop - start, self.shapes)
 
     def for_program(self, program: Program, method: str) -> Data:
         """Return the data as an engine of `program` binds it: one entry for each target.
@@ -66,7 +70,7 @@ class Data:
             targets.append(fit_shape(array, target.shape, f"{method}: y of output '{name}'"))
             row_weights = self.weights[target.output]
             weights.append(_row_weights(row_weights, program, target.output, method))
-        return Data(self.inputs, targets, weights, self.rows)
+        return Data(self.inputs, targets, weights, self.rows, self.shapes)
 
 
 def read_data(model: Any, x: Any, y: Any = None, sample_weight: Any = None, *, method: str) -> Data:
@@ -127,7 +131,8 @@ def read_data(model: Any, x: Any, y: Any = None, sample_weight: Any = None, *, m
         [*x_labels, *_labels("y", output_names), *_labels("sample_weight", output_names)],
         method,
     )
-    return Data(inputs, targets, weights, rows)
+    given_shapes = [None if target is None else target.shape[1:] for target in targets]
+    return Data(inputs, targets, weights, rows, given_shapes)
 
 
 def _labels(what: str, names: Sequence[str]) -> list[str]:

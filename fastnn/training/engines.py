@@ -98,7 +98,7 @@ class Engines:
         # The key holds the objects themselves, so that their ids stay theirs.
         key = (compiled, compiled.optimizer, *model.inputs, *model.outputs,
                *model.trainable_weights)  # fmt: skip
-        shapes = [None if target is None else target.shape[1:] for target in data.targets]
+        shapes = data.shapes
         same = self._key is not None and len(key) == len(self._key[0]) and all(
             a is b for a, b in zip(key, self._key[0], strict=True)
         )  # fmt: skip

@@ -119,6 +119,7 @@ class Fitting(Compilable):
             train, validation = self._prepare(
                 compiled, x, y, sample_weight, class_weight, validation_split, validation_data
             )
+            batch_size = min(batch_size, train.rows)
             hooks = CallbackList(
                 callbacks,
                 add_history=True,
@@ -139,7 +140,7 @@ class Fitting(Compilable):
                     hooks.on_epoch_begin(epoch)
                     # A callback may have frozen a layer, or evaluated the model.
                     self._engines.build(self, compiled, train)
-                    slot = self._engines.training(compiled.engine, min(batch_size, train.rows))
+                    slot = self._engines.training(compiled.engine, batch_size)
                     slot.reset()
                     rows = passes.next_epoch()
                     lock = self._engines.lock
@@ -302,7 +303,8 @@ class Fitting(Compilable):
     ) -> dict[str, float]:
         """Evaluate the built program on data, with the hooks of evaluate."""
         rows = np.arange(data.rows if steps is None else min(data.rows, steps * batch_size))
-        slot = self._engines.testing(compiled.engine, min(batch_size, len(rows)))
+        batch_size = min(batch_size, len(rows))
+        slot = self._engines.testing(compiled.engine, batch_size)
         hooks.on_test_begin()
         lock, pace = self._engines.lock, _pace(hooks, "test")
         results = test_steps(slot, data, rows, batch_size, hooks, pace, lock)
@@ -374,7 +376,7 @@ def _weighted(data: Data, class_weight: Any, names: Any, method: str) -> Data:
     target = data.targets[0]
     assert target is not None
     weights = class_weights_to_rows(class_weight, target, method)
-    return Data(data.inputs, data.targets, [weights], data.rows)
+    return Data(data.inputs, data.targets, [weights], data.rows, data.shapes)
 
 
 def _pace(hooks: CallbackList, mode: str) -> Pace:
