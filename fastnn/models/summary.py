@@ -91,7 +91,7 @@ def _rows(
             f"{indent}{layer.name} ({class_name(layer)})",
             shape,
             parameters,
-            ", ".join(sources) or "-",
+            "\n".join(sources) or "-",
             trained,
         ]
         if expand and isinstance(layer, Model):
@@ -165,7 +165,10 @@ def _table(
 def _wrap(text: str, width: int) -> list[str]:
     import textwrap
 
-    return textwrap.wrap(text, width, break_on_hyphens=False) or [""]
+    lines = []
+    for line in text.split("\n"):
+        lines += textwrap.wrap(line, width, break_on_hyphens=False) or [""]
+    return lines
 
 
 def _footer(model: Model) -> list[str]:
