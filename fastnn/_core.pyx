@@ -265,6 +265,7 @@ cdef class Engine:
     cdef fnn_term *losses
     cdef fnn_term *metrics
     cdef list blocks, values, gradients, tensor_storage, keep, sources, variables
+    cdef list target_arrays, weight_arrays  # those of Python losses; None: no weights
     cdef list forward_numbers, backward_numbers
     cdef dict indices, parameter_gradients
     cdef size_t rows
@@ -282,7 +283,7 @@ cdef class Engine:
         dtype = program.dtype
         self.program = program
         self.capacity = capacity
-        self.learns = training and bool(program.backward)
+        self.learns = training
         self.c.type = FNN_F64 if dtype == "float64" else FNN_F32
         self.blocks, self.keep, self.sources, self.variables = [], [], [], []
         self.indices, self.parameter_gradients = {}, {}
@@ -315,7 +316,8 @@ cdef class Engine:
         """Buffers for all tensors, then for the targets and the sample weights."""
         program, dtype = self.program, self.program.dtype
         strides = []
-        self.values, self.gradients = [], []
+        self.values, self.gradients, self.target_arrays = [], [], []
+        self.weight_arrays = [None] * len(program.targets)
         for storage in program.storages:
             stride = row_stride(storage.size, dtype) if storage.padded else storage.size
             strides.append(stride)
@@ -342,7 +344,9 @@ cdef class Engine:
             size = int(np.prod(target.shape, dtype=np.int64))
             t = &self.tensors[self.first_target + k]
             t.stride, t.rows, t.features = row_stride(size, dtype), 1, size
-            t.value = self.memory((self.capacity, t.stride))
+            values = aligned_zeros((self.capacity, t.stride), dtype)
+            t.value = address(values)
+            self.target_arrays.append(values)
 
     cdef int param(self, variable) except -1:
         return self.indices[id(variable)]
@@ -543,6 +547,7 @@ cdef class Engine:
         for k, array in enumerate(targets):
             self.feed(position, array, self.first_target + k)
             position += 1
+        self.weight_arrays = [None] * len(self.program.targets)
         for i in range(self.c.n_losses):
             self.losses[i].weights = -1
         for i in range(self.c.n_metrics):
@@ -557,9 +562,10 @@ cdef class Engine:
         cdef size_t index = self.first_weight + k
         cdef fnn_tensor *t = &self.tensors[index]
         size = int(np.prod(array.shape[1:], dtype=np.int64))
-        if t.value == NULL or t.features != <size_t>size:
-            t.stride, t.rows, t.features = row_stride(size, self.program.dtype), 1, size
-            t.value = self.memory((self.capacity, t.stride))
+        t.stride, t.rows, t.features = row_stride(size, self.program.dtype), 1, size
+        values = aligned_zeros((self.capacity, t.stride), self.program.dtype)
+        t.value = address(values)
+        self.weight_arrays[k] = values
         self.feed(position, array, index)
         for i, term in enumerate(self.program.losses):
             if term.target == k:
@@ -626,7 +632,7 @@ cdef class Engine:
         """
         cdef fnn_job job
         if not self.learns:
-            raise ValueError("this engine was made with training=False, or nothing is trainable")
+            raise ValueError("this engine was made with training=False")
         self.check(rows, batch_size)
         steps = -(-rows.shape[0] // <Py_ssize_t>batch_size)
         if coefficients.shape[0] < steps or coefficients.shape[1] != FNN_COEFFICIENTS:
@@ -760,7 +766,25 @@ cdef class Engine:
                 elif mode == FNN_ACCUMULATE:
                     target += value
             return
-        raise NotImplementedError
+        term = program.losses[index] if phase == 2 else program.metrics[index]
+        target, weights = program.targets[term.target], self.weight_arrays[term.target]
+        t = self.target_arrays[term.target]
+        t = t[:n, : int(np.prod(target.shape, dtype=np.int64))].reshape(n, *target.shape)
+        p = self.value(term.prediction, n).copy()
+        if weights is not None:
+            weights = weights[:n, : self.tensors[self.first_weight + term.target].features]
+        if phase == 3:
+            term.compute(t, p, weights)
+            return
+        learn = training and term.mode != FNN_SKIP
+        loss, gradient = term.compute(t, p, weights, gradients=learn)
+        self.sums[term.accumulator] += (loss * n, n)
+        if learn:
+            target = self.gradient(term.prediction, n)
+            if term.mode == FNN_OVERWRITE:
+                target[...] = gradient
+            else:
+                target += gradient
 
 
 # ---- operations on arrays: programs of one operation ------------------------------------------

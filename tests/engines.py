@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastnn import config, losses, metrics, optimizers, program
+from fastnn._core import Engine as CEngine
 from fastnn.layers import (
     Activation,
     Add,
@@ -28,13 +29,7 @@ from fastnn.layers import (
 )
 from fastnn.numpy_engine import Engine as NumpyEngine
 
-ENGINES: dict[str, Any] = {"numpy": NumpyEngine}
-try:
-    from fastnn._core import Engine as CEngine
-
-    ENGINES["c"] = CEngine
-except ImportError:  # until the extension is built
-    pass
+ENGINES: dict[str, Any] = {"numpy": NumpyEngine, "c": CEngine}
 
 
 @dataclass
