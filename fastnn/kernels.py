@@ -269,7 +269,7 @@ def loss_gradient(
     >>> from fastnn import kernels
     >>> values, gradient = kernels.loss_gradient("mean_squared_error", [[0.0]], [[3.0]])
     >>> values, gradient
-    (array([9.], dtype=float32), array([[6.]], dtype=float32))
+    (array([9.]), array([[6.]]))
     """
     target, prediction, values = _pair("loss_gradient", kind, LOSSES, y_true, y_pred)
     if scale is None:

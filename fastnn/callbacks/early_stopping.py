@@ -37,7 +37,9 @@ class EarlyStopping(MonitorCallback):
     Examples
     --------
     >>> stop = EarlyStopping(patience=10, restore_best_weights=True)
-    >>> model.fit(x, y, epochs=1000, validation_split=0.2, callbacks=[stop])
+    >>> history = model.fit(
+    ...     x, y, epochs=1000, validation_split=0.2, callbacks=[stop], verbose=0
+    ... )
     """
 
     def __init__(

@@ -21,7 +21,7 @@ class History(Callback):
 
     Examples
     --------
-    >>> history = model.fit(x, y, epochs=20)
+    >>> history = model.fit(x, y, epochs=20, verbose=0)
     >>> best = min(history.history["loss"])
     """
 

@@ -68,7 +68,7 @@ class Progbar:
 
     Examples
     --------
-    >>> bar = Progbar(10)
+    >>> bar = Progbar(10, verbose=0)  # 1 to see it
     >>> for step in range(10):
     ...     bar.update(step + 1, [("loss", 0.5)])
     """

@@ -201,9 +201,11 @@ class Store(Group):
 
     Examples
     --------
+    >>> model.save("model.npz")
     >>> with Store("model.npz") as store:
     ...     kernel = store["layers/dense/kernel"][...]
-    ...     print(store["layers/dense"].attrs, list(store["layers"]))
+    ...     print(kernel.shape, list(store["layers"]))
+    (784, 300) ['dense', 'dense_1']
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
