@@ -39,13 +39,23 @@ if TYPE_CHECKING:
     )
     from fastnn._core import get_num_threads, set_num_threads
     from fastnn.config import set_random_seed
-    from fastnn.layers import Input
+    from fastnn.initializers import Initializer
+    from fastnn.layers import Input, InputSpec, Layer
+    from fastnn.losses import Loss
+    from fastnn.metrics import Metric
     from fastnn.models import Model, Sequential
+    from fastnn.optimizers import Optimizer
     from fastnn.variable import Variable
 
 __all__ = [
+    "Initializer",
     "Input",
+    "InputSpec",
+    "Layer",
+    "Loss",
+    "Metric",
     "Model",
+    "Optimizer",
     "Sequential",
     "Variable",
     "__version__",
@@ -69,8 +79,14 @@ __all__ = [
 
 # Where the names live that are not modules themselves.
 _HOMES = {
+    "Initializer": "initializers",
     "Input": "layers",
+    "InputSpec": "layers",
+    "Layer": "layers",
+    "Loss": "losses",
+    "Metric": "metrics",
     "Model": "models",
+    "Optimizer": "optimizers",
     "Sequential": "models",
     "Variable": "variable",
     "get_num_threads": "_core",
