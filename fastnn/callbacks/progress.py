@@ -8,6 +8,9 @@ from typing import Any
 
 from fastnn.callbacks.base import Callback, Logs
 
+INTERVAL = 0.05
+"""Seconds between two drawings of the bar."""
+
 BOLD, GREEN, WHITE, RESET = "\x1b[1m", "\x1b[32m", "\x1b[37m", "\x1b[0m"
 
 
@@ -59,7 +62,7 @@ class Progbar:
     verbose : int, default 1
         0 prints nothing, 1 draws the bar, 2 prints one line at the end.
     interval : float, default 0.05
-        Seconds.
+        Seconds between two drawings.
     stateful_metrics : list of str or None
         Names of the values to show as they are; the others are averaged over the steps.
     unit_name : str, default "step"
@@ -78,7 +81,7 @@ class Progbar:
         target: int | None,
         width: int = 20,
         verbose: int = 1,
-        interval: float = 0.05,
+        interval: float | None = None,
         stateful_metrics: Any = None,
         unit_name: str = "step",
         *,
@@ -87,7 +90,7 @@ class Progbar:
         self.target = target
         self.width = width
         self.verbose = verbose
-        self.interval = interval
+        self.interval = INTERVAL if interval is None else interval
         self.stateful_metrics = set(stateful_metrics or ())
         self.unit_name = unit_name
         self.delay = delay
