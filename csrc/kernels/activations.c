@@ -215,7 +215,7 @@ static void softmax_backward(real *dx, const real *dy, const real *y, size_t n, 
   if (logarithm) {
     SPAN(n, total = vec_add(total, LOAD(dy)););
     total = vec_set(vec_sum(total));
-    SPAN(n, vec d = vec_fnma(vec_exp(LOAD(y)), total, LOAD(dy));
+    LONG_SPAN(n, vec d = vec_fnma(vec_exp(LOAD(y)), total, LOAD(dy));
          STORE(dx, accumulate ? vec_add(LOAD(dx), d) : d););
   } else {
     SPAN(n, total = vec_fma(LOAD(dy), LOAD(y), total););
@@ -236,6 +236,9 @@ void KERNEL(activation_forward)(real *y, const real *x, const real *bias, int ac
   else                                                                                            \
     SPAN(n, STORE(y, f(LOAD(x), s)););                                                            \
   break
+#define LONG_MAP(f)                                                                               \
+  LONG_SPAN(n, vec v = LOAD(x); if (bias) v = vec_add(v, LOAD(bias)); STORE(y, f(v, s)););        \
+  break
   switch (activation) {
     case FNN_LINEAR:
       if (!bias && y == x) break;
@@ -243,20 +246,21 @@ void KERNEL(activation_forward)(real *y, const real *x, const real *bias, int ac
     case FNN_RELU: MAP(relu);
     case FNN_LEAKY_RELU: MAP(leaky_relu);
     case FNN_RELU6: MAP(relu6);
-    case FNN_SIGMOID: MAP(sigmoid);
+    case FNN_SIGMOID: LONG_MAP(sigmoid);
     case FNN_HARD_SIGMOID: MAP(hard_sigmoid);
-    case FNN_TANH: MAP(tanh_);
-    case FNN_SOFTPLUS: MAP(softplus);
+    case FNN_TANH: LONG_MAP(tanh_);
+    case FNN_SOFTPLUS: LONG_MAP(softplus);
     case FNN_SOFTSIGN: MAP(softsign);
-    case FNN_ELU: MAP(elu);
-    case FNN_SELU: MAP(selu);
-    case FNN_EXPONENTIAL: MAP(exponential);
-    case FNN_SILU: MAP(silu);
-    case FNN_GELU: MAP(gelu);
-    case FNN_MISH: MAP(mish);
+    case FNN_ELU: LONG_MAP(elu);
+    case FNN_SELU: LONG_MAP(selu);
+    case FNN_EXPONENTIAL: LONG_MAP(exponential);
+    case FNN_SILU: LONG_MAP(silu);
+    case FNN_GELU: LONG_MAP(gelu);
+    case FNN_MISH: LONG_MAP(mish);
     default: softmax_forward(y, x, bias, n, activation == FNN_LOG_SOFTMAX);
   }
 #undef MAP
+#undef LONG_MAP
 }
 
 void KERNEL(activation_backward)(real *dx, const real *dy, const real *x, const real *y,
@@ -268,6 +272,10 @@ void KERNEL(activation_backward)(real *dx, const real *dy, const real *x, const 
   else                                                                                            \
     SPAN(n, STORE(dx, vec_mul(LOAD(dy), f##_derivative(LOAD(from), s))););                        \
   break
+#define LONG_MAP(f, from)                                                                         \
+  LONG_SPAN(n, vec d = f##_derivative(LOAD(from), s), g = LOAD(dy);                               \
+            STORE(dx, accumulate ? vec_fma(g, d, LOAD(dx)) : vec_mul(g, d)););                    \
+  break
   switch (activation) {
     case FNN_LINEAR:
       if (!accumulate && dx == dy) break;
@@ -278,17 +286,18 @@ void KERNEL(activation_backward)(real *dx, const real *dy, const real *x, const 
     case FNN_SIGMOID: MAP(sigmoid, y);
     case FNN_HARD_SIGMOID: MAP(hard_sigmoid, y);
     case FNN_TANH: MAP(tanh, y);
-    case FNN_SOFTPLUS: MAP(softplus, y);
+    case FNN_SOFTPLUS: LONG_MAP(softplus, y);
     case FNN_SOFTSIGN: MAP(softsign, y);
     case FNN_ELU: MAP(elu, y);
     case FNN_SELU: MAP(selu, y);
     case FNN_EXPONENTIAL: MAP(exponential, y);
-    case FNN_SILU: MAP(silu, x);
-    case FNN_GELU: MAP(gelu, x);
-    case FNN_MISH: MAP(mish, x);
+    case FNN_SILU: LONG_MAP(silu, x);
+    case FNN_GELU: LONG_MAP(gelu, x);
+    case FNN_MISH: LONG_MAP(mish, x);
     default: softmax_backward(dx, dy, y, n, accumulate, activation == FNN_LOG_SOFTMAX);
   }
 #undef MAP
+#undef LONG_MAP
 }
 
 void KERNEL(prelu_forward)(real *y, const real *x, const real *alpha, size_t n) {

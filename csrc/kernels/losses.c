@@ -60,7 +60,7 @@ static real huber(sink s, const real *t, const real *p, real width, size_t n) {
 static real binary_crossentropy(sink s, const real *t, const real *p, real smoothing, size_t n) {
   vec sum = vec_zero(), one = vec_set(1), low = vec_set(CLIP_LOW), high = vec_set(CLIP_HIGH);
   const vec keep = vec_set(1 - smoothing), share = vec_set(smoothing * REAL(0.5));
-  SPAN(n, vec target = vec_fma(LOAD(t), keep, share); vec q = LOAD(p);
+  LONG_SPAN(n, vec target = vec_fma(LOAD(t), keep, share); vec q = LOAD(p);
        vmask inside = mask_and(vec_le(low, q), vec_le(q, high));
        vec clipped = vec_min(high, vec_max(low, q)); vec rest = vec_sub(one, clipped);
        vec value = vec_mul(vec_sub(one, target), vec_log(rest));
@@ -75,7 +75,7 @@ static real binary_crossentropy_logits(sink s, real *probability, const real *t,
                                        real smoothing, size_t n) {
   vec sum = vec_zero();
   const vec keep = vec_set(1 - smoothing), share = vec_set(smoothing * REAL(0.5));
-  SPAN(n, vec target = vec_fma(LOAD(t), keep, share); vec z = LOAD(x);
+  LONG_SPAN(n, vec target = vec_fma(LOAD(t), keep, share); vec z = LOAD(x);
        vec e = vec_exp(vec_neg(vec_abs(z)));
        vec value = vec_add(vec_fnma(z, target, vec_max(vec_zero(), z)), vec_log1p_unit(e));
        sum = vec_add(sum, INSIDE(value, vec_zero())); vec q = sigmoid_from(z, e);
@@ -100,13 +100,13 @@ static real categorical_crossentropy(sink s, const real *t, const real *p, real 
   const vec total = vec_set(row_sum(p, n));
 #define TARGET vec_fma(LOAD(t), keep, share)
 #define INSIDE_CLIP(q) mask_and(vec_le(low, q), vec_le(q, high))
-  SPAN(n, vec target = INSIDE(TARGET, vec_zero()); vec q = vec_div(LOAD(p), total);
+  LONG_SPAN(n, vec target = INSIDE(TARGET, vec_zero()); vec q = vec_div(LOAD(p), total);
        vec clipped = vec_min(high, vec_max(low, q));
        value = vec_sub(value, INSIDE(vec_mul(target, vec_log(clipped)), vec_zero()));
        inner = vec_add(inner, vec_where(INSIDE_CLIP(q), target)););
   if (s.d) {
     inner = vec_set(vec_sum(inner));
-    SPAN(n, vec q = vec_div(LOAD(p), total);
+    LONG_SPAN(n, vec q = vec_div(LOAD(p), total);
          vec part_of_own = vec_where(INSIDE_CLIP(q), vec_div(TARGET, q));
          PUT(s, vec_div(vec_sub(inner, part_of_own), total)););
   }
@@ -119,14 +119,14 @@ static real categorical_crossentropy_logits(sink s, real *probability, const rea
   const vec keep = vec_set(1 - smoothing), share = vec_set(smoothing / (real)n);
   const real largest = row_max(x, n);
   vec shift = vec_set(largest), picked = vec_zero(), targets = vec_zero();
-  SPAN(n, vec target = INSIDE(TARGET, vec_zero());
+  LONG_SPAN(n, vec target = INSIDE(TARGET, vec_zero());
        vec logit = INSIDE(vec_sub(LOAD(x), shift), vec_zero());
        picked = vec_fma(target, logit, picked); targets = vec_add(targets, target););
   const real sum = row_exp_sum(probability, x, largest, n), target_sum = vec_sum(targets);
   const real value = log_of(sum) * target_sum - vec_sum(picked);
   if (probability || s.d) {
     vec divisor = vec_set(sum), factor = vec_set(target_sum);
-    SPAN(n, vec e = probability ? LOAD(probability) : vec_exp(vec_sub(LOAD(x), shift));
+    LONG_SPAN(n, vec e = probability ? LOAD(probability) : vec_exp(vec_sub(LOAD(x), shift));
          vec q = vec_div(e, divisor); if (probability) STORE(probability, q);
          PUT(s, vec_sub(vec_mul(factor, q), TARGET)););
   }
@@ -173,7 +173,7 @@ static real sparse_categorical_crossentropy_logits(sink s, real *probability, re
   const real value = log_of(sum) - logit;
   if (probability || s.d) {
     const vec divisor = vec_set(sum), shift = vec_set(largest);
-    SPAN(n, vec e = probability ? LOAD(probability) : vec_exp(vec_sub(LOAD(x), shift));
+    LONG_SPAN(n, vec e = probability ? LOAD(probability) : vec_exp(vec_sub(LOAD(x), shift));
          vec q = vec_div(e, divisor); if (probability) STORE(probability, q); PUT(s, q););
     if (s.d && k < n) put_at(s, k, -1);
     if (k == n) unknown_class(s, n);

@@ -12,13 +12,10 @@ FNN_INLINE real row_max(const real *x, size_t n) {
 }
 
 /* Sum of exp(x - max); the terms are kept in y unless it is NULL. y may be x. */
-FNN_INLINE real row_exp_sum(real *y, const real *x, real largest, size_t n) {
+static inline real row_exp_sum(real *y, const real *x, real largest, size_t n) {
   vec sum = vec_zero(), shift = vec_set(largest);
-  if (y)
-    SPAN(n, vec e = vec_exp(vec_sub(LOAD(x), shift)); STORE(y, e);
-         sum = vec_add(sum, INSIDE(e, vec_zero())););
-  else
-    SPAN(n, vec e = vec_exp(vec_sub(LOAD(x), shift)); sum = vec_add(sum, INSIDE(e, vec_zero())););
+  LONG_SPAN(n, vec e = vec_exp(vec_sub(LOAD(x), shift)); if (y) STORE(y, e);
+            sum = vec_add(sum, INSIDE(e, vec_zero())););
   return vec_sum(sum);
 }
 

@@ -185,6 +185,6 @@ FNN_INLINE real vec_first(vec a) {
   vec_store_n(&x, a, 1);
   return x;
 }
-FNN_INLINE real log_of(real x) { return vec_first(vec_log(vec_set(x))); }
+static inline __attribute__((unused)) real log_of(real x) { return vec_first(vec_log(vec_set(x))); }
 
 #endif

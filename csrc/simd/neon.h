@@ -51,13 +51,14 @@ FNN_INLINE ireg ireg_and(ireg a, ireg b) { return VU(and)(a, b); }
 FNN_INLINE ireg ireg_or(ireg a, ireg b) { return VU(orr)(a, b); }
 FNN_INLINE ireg ireg_xor(ireg a, ireg b) { return VU(eor)(a, b); }
 
-FNN_INLINE reg reg_load_n(const real *p, ptrdiff_t n) {
+/* Out of line: rarely run, and long. */
+static __attribute__((noinline, unused)) reg reg_load_n(const real *p, ptrdiff_t n) {
   real lanes[16 / sizeof(real)] = {0};
   for (ptrdiff_t i = 0; i < n && i < (ptrdiff_t)(16 / sizeof(real)); i++) lanes[i] = p[i];
   return reg_load(lanes);
 }
 
-FNN_INLINE void reg_store_n(real *p, reg a, ptrdiff_t n) {
+static __attribute__((noinline, unused)) void reg_store_n(real *p, reg a, ptrdiff_t n) {
   real lanes[16 / sizeof(real)];
   reg_store(lanes, a);
   for (ptrdiff_t i = 0; i < n && i < (ptrdiff_t)(16 / sizeof(real)); i++) p[i] = lanes[i];

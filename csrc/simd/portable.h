@@ -31,14 +31,15 @@ FNN_INLINE reg reg_load(const real *p) {
 
 FNN_INLINE void reg_store(real *p, reg a) { memcpy(p, &a, sizeof a); }
 
-FNN_INLINE reg reg_load_n(const real *p, ptrdiff_t n) {
+/* Out of line: rarely run, and long. */
+static __attribute__((noinline, unused)) reg reg_load_n(const real *p, ptrdiff_t n) {
   reg a = FNN_SPLAT(0);
   if (n >= (ptrdiff_t)(sizeof a / sizeof *p)) return reg_load(p);
   for (ptrdiff_t i = 0; i < n; i++) a[i] = p[i];
   return a;
 }
 
-FNN_INLINE void reg_store_n(real *p, reg a, ptrdiff_t n) {
+static __attribute__((noinline, unused)) void reg_store_n(real *p, reg a, ptrdiff_t n) {
   if (n >= (ptrdiff_t)(sizeof a / sizeof *p))
     reg_store(p, a);
   else

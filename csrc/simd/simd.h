@@ -324,6 +324,16 @@ FNN_INLINE real vec_max_across(vec a) {
       __VA_ARGS__                                                                                 \
     }                                                                                             \
   } while (0)
+/* The same with one copy of the statements, for long ones. */
+#define LONG_SPAN(n, ...)                                                                         \
+  do {                                                                                            \
+    const size_t span_ = (n);                                                                     \
+    for (size_t j = 0; j < span_; j += LANES) {                                                   \
+      const size_t part = span_ - j < LANES ? span_ - j : LANES;                                  \
+      (void)part;                                                                                 \
+      __VA_ARGS__                                                                                 \
+    }                                                                                             \
+  } while (0)
 #define LOAD(p) (part == LANES ? vec_load((p) + j) : vec_load_n((p) + j, part))
 #define STORE(p, v) (part == LANES ? vec_store((p) + j, v) : vec_store_n((p) + j, v, part))
 /* v in the lanes of the span, `other` in those past its end. */
