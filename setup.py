@@ -39,14 +39,15 @@ FLAGS = [
     "-O3", "-g0", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-fno-fast-math",
     "-fvisibility=hidden", "-fPIC", "-pthread", "-Wall", "-Wextra",
 ]  # fmt: skip
+PORTABLE = "-O2 -DFNN_ISA_PORTABLE"  # -O3 takes long to compile here and is no faster
 ISAS = {
     "x86_64": {
         "avx512": "-mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -DFNN_ISA_AVX512",
         "avx2": "-mavx2 -mfma -DFNN_ISA_AVX2",
-        "portable": "-DFNN_ISA_PORTABLE",
+        "portable": PORTABLE,
     },
-    "aarch64": {"neon": "-DFNN_ISA_NEON", "portable": "-DFNN_ISA_PORTABLE"},
-    "other": {"portable": "-DFNN_ISA_PORTABLE"},
+    "aarch64": {"neon": "-DFNN_ISA_NEON", "portable": PORTABLE},
+    "other": {"portable": PORTABLE},
 }
 SANITIZERS = {"": None, "0": None, "1": "address,undefined", "thread": "thread"}
 
