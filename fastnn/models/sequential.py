@@ -39,7 +39,7 @@ class Sequential(Model):
 
     def __init__(
         self,
-        layers: Sequence[Layer] | None = None,
+        layers: Sequence[Layer | SymbolicTensor] | None = None,
         trainable: bool = True,
         name: str | None = None,
     ) -> None:

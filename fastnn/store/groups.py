@@ -237,12 +237,13 @@ class Store(Group):
                 f"has version {manifest.get('version')!r} of the format, this fastnn reads "
                 f"version {VERSION}: install a newer fastnn"
             )
-        groups, datasets = manifest.get("groups"), manifest.get("datasets")
-        if (
-            set(manifest) != {"format", "version", "groups", "datasets"}
-            or not _is_table(groups)
-            or not _is_table(datasets)
-            or not all(_is_dataset(entry) for entry in datasets.values())
+        if set(manifest) != {"format", "version", "groups", "datasets"}:
+            raise archive.error("has a manifest of the wrong form")
+        groups, datasets = manifest["groups"], manifest["datasets"]
+        if not (
+            _is_table(groups)
+            and _is_table(datasets)
+            and all(_is_dataset(entry) for entry in datasets.values())
         ):
             raise archive.error("has a manifest of the wrong form")
         expected = {MANIFEST, *(name + ".npy" for name in datasets)}
@@ -251,11 +252,10 @@ class Store(Group):
                 "does not hold what its manifest lists: "
                 f"{', '.join(sorted(expected.symmetric_difference(archive.members))[:5])}"
             )
-        known = set(groups)
         for name in (*groups, *datasets):
-            if name and (name.rpartition("/")[0] not in known or not is_safe_path(name)):
+            if name and (name.rpartition("/")[0] not in groups or not is_safe_path(name)):
                 raise archive.error(f"has a manifest of the wrong form: {name!r} has no group")
-        if "" not in known or known & set(datasets):
+        if "" not in groups or groups.keys() & datasets.keys():
             raise archive.error("has a manifest of the wrong form: its groups do not agree")
         return groups, datasets
 
