@@ -24,6 +24,7 @@ from fastnn._version import __version__
 if TYPE_CHECKING:
     from fastnn import (
         activations,
+        backend,
         callbacks,
         config,
         datasets,
@@ -60,6 +61,7 @@ __all__ = [
     "Variable",
     "__version__",
     "activations",
+    "backend",
     "callbacks",
     "config",
     "datasets",

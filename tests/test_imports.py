@@ -23,7 +23,7 @@ LEVELS = [
     {"callbacks"},
     {"training", "store"},
     {"models"},
-    {"datasets", "utils", "benchmark", "saving"},
+    {"backend", "datasets", "utils", "benchmark", "saving"},
     {"__init__"},
     {"__main__"},
 ]

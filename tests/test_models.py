@@ -506,6 +506,30 @@ def test_clone_finds_layers_of_ones_own():
 
 
 @pytest.mark.parametrize("engine", ["c", "numpy"])
+def test_what_cannot_be_trained_says_so_before_a_weight_changes(engine):
+    class Step(Layer):
+        def call(self, inputs):
+            return (inputs > 0).astype(inputs.dtype)
+
+    model = Sequential([Input((4,)), Step(name="step"), Dense(3), Activation("sign"), Dense(2)])
+    model.compile("sgd", loss="mse", engine=engine)
+    assert model.predict(X, verbose=0).shape == (6, 2)
+    assert model.evaluate(X, X[:, :2], verbose=0) > 0
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="Activation 'activation': its activation is a step"):
+        model.fit(X, X[:, :2], verbose=0)
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    first = Sequential([Input((4,)), Dense(4), Step(name="step"), Dense(2)])
+    first.compile("sgd", loss="mse", engine=engine)
+    with pytest.raises(ValueError, match="Step 'step' cannot be trained through: write backward"):
+        first.fit(X, X[:, :2], verbose=0)
+    behind = Sequential([Input((4,)), Step(), Dense(2)])  # nothing to train before the step
+    behind.compile("sgd", loss="mse", engine=engine)
+    behind.fit(X, X[:, :2], verbose=0)
+
+
+@pytest.mark.parametrize("engine", ["c", "numpy"])
 def test_training_through_a_layer_of_ones_own(engine):
     """It learns what the same model made of known parts learns."""
 

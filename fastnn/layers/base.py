@@ -188,10 +188,7 @@ class Layer:
 
     def backward(self, inputs: Any, output: Any, doutput: Any) -> Any:
         """Return the gradient of the loss for `inputs`, given `doutput`, that for the output."""
-        raise NotImplementedError(
-            f"{type(self).__name__} '{self.name}' cannot be trained through: write "
-            "backward(self, inputs, output, doutput), returning the gradient for inputs"
-        )
+        raise NotImplementedError
 
     @property
     def is_python(self) -> bool:

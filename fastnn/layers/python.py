@@ -2,7 +2,8 @@
 
 The engines know a python operation as an object with two methods on lists of arrays:
 ``forward(inputs, training)`` returns the output, and ``backward(inputs, output, doutput)`` returns
-the gradients for the inputs followed by those for the weights.
+the gradients for the inputs followed by those for the weights. Before a program is trained,
+``require_derivative()`` raises a ValueError if there is no such backward.
 """
 
 from __future__ import annotations
@@ -26,11 +27,14 @@ class LayerOperation:
         self.takes_training = _takes_training(layer)
         self.who = f"{type(layer).__name__} '{layer.name}'"
 
-    @property
-    def differentiable(self) -> bool:
+    def require_derivative(self) -> None:
         from fastnn.layers.base import Layer
 
-        return type(self.layer).backward is not Layer.backward
+        if type(self.layer).backward is Layer.backward:
+            raise ValueError(
+                f"{self.who} cannot be trained through: write backward(self, inputs, output, "
+                "doutput), returning the gradient for inputs"
+            )
 
     def forward(self, inputs: list[np.ndarray], training: bool = False) -> np.ndarray:
         taken = inputs if self.several else inputs[0]
@@ -75,9 +79,12 @@ class FormulaOperation:
         self.formula = formula
         self.who = who
 
-    @property
-    def differentiable(self) -> bool:
-        return self.formula.gradient is not None
+    def require_derivative(self) -> None:
+        if self.formula.gradient is None:
+            raise ValueError(
+                f"{self.who}: its activation is a step, whose derivative is zero, so gradients "
+                "cannot train through it: use sigmoid or tanh, or a learning rule of your own"
+            )
 
     def forward(self, inputs: list[np.ndarray], training: bool = False) -> np.ndarray:
         return self.formula(inputs[0])
@@ -85,21 +92,18 @@ class FormulaOperation:
     def backward(
         self, inputs: list[np.ndarray], output: np.ndarray, doutput: np.ndarray
     ) -> list[np.ndarray]:
-        if self.formula.gradient is None:
-            raise ValueError(
-                f"{self.who}: its activation is a step, whose derivative is zero, so gradients "
-                "cannot train through it: use sigmoid or tanh, or a learning rule of your own"
-            )
+        assert self.formula.gradient is not None
         return [self.formula.gradient(doutput, inputs[0], output)]
 
 
 class PReLUOperation:
     """PReLU whose alpha is shared along some axes; the kernels know one alpha an element."""
 
-    differentiable = True
-
     def __init__(self, alpha: Variable) -> None:
         self.alpha = alpha
+
+    def require_derivative(self) -> None:
+        pass
 
     def forward(self, inputs: list[np.ndarray], training: bool = False) -> np.ndarray:
         (x,) = inputs

@@ -88,9 +88,7 @@ def save_model(
         built = {id(variable) for variable in optimizer.variables}
         for path, variable in paths.items():
             if id(variable) in built:
-                for name, slot in zip(
-                    optimizer.slot_names, optimizer.slots(variable), strict=True
-                ):
+                for name, slot in zip(optimizer.slot_names, optimizer.slots(variable), strict=True):
                     arrays[f"optimizer/{name}/{path}"] = variable.view(slot)
     write_store(filepath, arrays, attributes)
 

@@ -135,7 +135,17 @@ class Engines:
                 self._testing.release()
 
     def training(self, name: str, capacity: int) -> Slot:
-        """Return an engine that trains the built program in batches of `capacity` rows."""
+        """Return an engine that trains the built program in batches of `capacity` rows.
+
+        Raises
+        ------
+        ValueError
+            If something written in Python has no derivative.
+        """
+        assert self.program is not None
+        for op in self.program.backward:
+            if op.kind == "python_backward" and any(op.input_modes + op.param_modes):
+                op.attrs["layer"].require_derivative()  # now, not in the middle of a step
         self._training = self._fitting(self._training, name, capacity, training=True)
         return self._training
 
