@@ -1,9 +1,11 @@
 """Helpers for preparing data, with Keras's names."""
 
+from fastnn.callbacks.progress import Progbar
 from fastnn.config import clear_session, set_random_seed
 from fastnn.utils.arrays import normalize, pad_sequences, split_dataset, to_categorical
 
 __all__ = [
+    "Progbar",
     "clear_session",
     "normalize",
     "pad_sequences",
