@@ -213,7 +213,8 @@ def diamond(rng, n=13):
     i = Input(shape=(5,))
     a, b = Dense(6, activation="tanh")(i), Dense(6, activation="relu")(i)
     merged = [Add()([a, b]), Subtract()([a, b]), Multiply()([a, b]), Maximum()([a, b]),
-              Minimum()([a, b]), Add()([a, a]), Multiply()([b, b]), Average()([a, b, a])]  # fmt: skip
+              Minimum()([a, b]), Add()([a, a]), Multiply()([b, b]),
+              Average()([a, b, a])]  # fmt: skip
     o = Dense(3, name="out")(Concatenate()([*merged, i]))
     return Case([i], [o], ["huber"], _data(rng, (n, 5)), _data(rng, (n, 3)))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from engines import CASES, ENGINES, Case, make, train
@@ -135,7 +137,7 @@ def test_prediction_does_not_depend_on_how_rows_are_split(name):
     for capacity, cuts in ((1, [0, 21]), (4, [0, 3, 20, 21]), (21, [0, 21])):
         engine = case.engine(ENGINES[name], prog, capacity, training=False)
         outputs = [np.zeros((21, 3), "f"), np.zeros((21, 2), "f")]
-        for start, stop in zip(cuts, cuts[1:], strict=False):
+        for start, stop in itertools.pairwise(cuts):
             engine.predict(start, stop, outputs)
         results.append(outputs)
     for other in results[1:]:

@@ -199,14 +199,15 @@ def test_an_output_may_be_an_input_and_appear_twice():
 
 def test_a_missing_input_is_named():
     a, b = Input(shape=(2,), name="left"), Input(shape=(2,), name="right")
-    with pytest.raises(ValueError, match="depend on the input 'right'.*'left'.*inputs="):
+    with pytest.raises(ValueError, match=r"depend on the input 'right'.*'left'.*inputs="):
         program.build([a], [Add()([a, b])])
 
 
 def test_print():
     text = str(make("plain").build(optimizers.SGD()))
-    assert "t1[17] = dense(t0[15]; activation=relu" in text.replace("t2", "t1").replace("t1[15]",
-                                                                                      "t0[15]")
+    assert "t1[17] = dense(t0[15]; activation=relu" in text.replace("t2", "t1").replace(
+        "t1[15]", "t0[15]"
+    )
     assert "sparse_categorical_crossentropy_logits" in text and "(fused)" in text
 
 

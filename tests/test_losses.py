@@ -1,0 +1,242 @@
+"""Losses: numbers, shapes, names, errors. Expected numbers: computed with Keras 3.15.1 (JAX)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fastnn.losses as L
+from fastnn import optimizers, program
+from fastnn.layers import Input
+
+T = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.2, 0.3, 0.5]], "f")
+P = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.2], [0, 0.4, 1.6], [0.3, 0.3, 0.4]], "f")
+LABELS = np.array([0, 2, 1, 1])
+Z = np.array([[2, -1, 0.5], [0, 0, 0], [5, -5, 1], [-1, 2, 3]], "f")
+TB = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], "f")
+PB = np.array([[0.9, 0.2], [0.0, 1.0], [0.5, 0.6], [0.3, 0.01]], "f")
+ZB = np.array([[3, -2], [-1, 0.5], [0, 8], [1, -1]], "f")
+R = np.array([[1, 2], [3, -4], [0, 0.5], [2, 2]], "f")
+Q = np.array([[1.5, 2], [0, -3.2], [0.1, 0.4], [-2, 5]], "f")
+W = np.array([1, 2, 0, 0.5], "f")
+
+BY_FUNCTION = {
+    "mse": (L.mean_squared_error, (R, Q), {}, [0.125, 4.82, 0.01, 12.5]),
+    "mae": (L.mean_absolute_error, (R, Q), {}, [0.25, 1.9, 0.1, 3.5]),
+    "huber": (L.huber, (R, Q), {}, [0.0625, 1.41, 0.005, 3.0]),
+    "huber 0.3": (L.huber, (R, Q), {"delta": 0.3}, [0.0525, 0.525, 0.005, 1.005]),
+    "bce": (L.binary_crossentropy, (TB, PB), {}, [0.164252, 1e-07, 0.6019864, 0.1833626]),
+    "bce smoothed": (L.binary_crossentropy, (TB, PB), {"label_smoothing": 0.1},
+                     [0.25384, 0.8015122, 0.612123, 0.3194231]),
+    "bce logits": (L.binary_crossentropy, (TB, ZB), {"from_logits": True},
+                   [0.0877577, 0.3936693, 0.3467413, 0.8132617]),
+    "cce": (L.categorical_crossentropy, (T, P), {}, [0.356675, 1.3862944, 0.2231435, 1.0601318]),
+    "cce smoothed": (L.categorical_crossentropy, (T, P), {"label_smoothing": 0.1},
+                     [0.4632974, 1.3631895, 0.7991852, 1.0649265]),
+    "cce logits": (L.categorical_crossentropy, (T, Z), {"from_logits": True},
+                   [0.2413113, 1.0986123, 4.0181947, 1.4265627]),
+    "scce": (L.sparse_categorical_crossentropy, (LABELS, P), {},
+             [0.356675, 0.6931472, 1.6094379, 1.2039728]),
+    "scce logits": (L.sparse_categorical_crossentropy, (LABELS, Z), {"from_logits": True},
+                    [0.2413113, 1.0986123, 10.0181942, 1.3265626]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BY_FUNCTION)
+def test_values_are_those_of_keras(name):
+    function, (t, p), options, expected = BY_FUNCTION[name]
+    found = function(t, p, **options)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=3e-6, atol=3e-8)
+    double = function(t, p.astype("f8"), **options)
+    assert double.dtype == np.float64
+    rows = [0, 2, 3]  # in row 1 binary crossentropy clips, at another number in float32
+    np.testing.assert_allclose(double[rows], np.array(expected)[rows], rtol=3e-6)
+
+
+@pytest.mark.parametrize(
+    ("reduction", "expected"),
+    [
+        ("sum_over_batch_size", 4.0037498),
+        ("sum", 16.0149994),
+        ("mean", 4.0037498),
+        ("mean_with_sample_weight", 4.5757141),
+        ("none", [0.125, 9.64, 0.0, 6.25]),
+        (None, [0.125, 9.64, 0.0, 6.25]),
+    ],
+)
+def test_reductions_are_those_of_keras(reduction, expected):
+    loss = L.MeanSquaredError(reduction=reduction)
+    np.testing.assert_allclose(loss(R, Q, sample_weight=W), expected, rtol=1e-6)
+    np.testing.assert_allclose(loss(R, Q, sample_weight=W[:, None]), expected, rtol=1e-6)
+
+
+def test_lists_and_integers_are_taken():
+    assert L.MeanSquaredError()([1, 2], [2, 4]) == 2.5
+    assert L.mean_squared_error([[1], [2]], [[2], [4]]).tolist() == [1.0, 4.0]
+
+
+def test_an_axis_of_length_one_may_be_missing():
+    p = np.array([[0.2], [0.7]])
+    for t in ([1, 0], [[1], [0]]):
+        assert L.mean_squared_error(t, p).tolist() == pytest.approx([0.64, 0.49])
+    assert L.sparse_categorical_crossentropy(LABELS[:, None], P).shape == (4,)
+
+
+@pytest.mark.parametrize(
+    ("function", "t", "p"),
+    [
+        (L.mean_squared_error, np.zeros(4), np.zeros((4, 2))),
+        (L.mean_squared_error, np.zeros((1, 2)), np.zeros((4, 2))),
+        (L.mean_squared_error, np.zeros((4, 1)), np.zeros((4, 2))),
+        (L.categorical_crossentropy, LABELS, P),
+        (L.sparse_categorical_crossentropy, T, P),
+    ],
+)
+def test_shapes_are_never_broadcast(function, t, p):
+    with pytest.raises(ValueError, match="so y_true must have shape"):
+        function(t, p)
+
+
+@pytest.mark.parametrize("labels", [[0, 3, 1, 1], [0, -1, 1, 1]])
+def test_labels_outside_the_classes_are_an_error(labels):
+    with pytest.raises(ValueError, match="labels must be from 0 to 2"):
+        L.sparse_categorical_crossentropy(labels, P)
+
+
+def test_wrong_weights_are_an_error():
+    with pytest.raises(ValueError, match="sample_weight: expected shape"):
+        L.MeanSquaredError()(R, Q, sample_weight=[1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("names", "cls"),
+    [
+        (["mse", "MSE", "mean_squared_error", "MeanSquaredError", L.mean_squared_error,
+          L.MeanSquaredError], L.MeanSquaredError),
+        (["mae", "MAE", "mean_absolute_error", L.mean_absolute_error], L.MeanAbsoluteError),
+        (["huber", "Huber", "huber_loss", L.huber], L.Huber),
+        (["bce", "BCE", "binary_crossentropy", "BinaryCrossentropy", L.binary_crossentropy],
+         L.BinaryCrossentropy),
+        (["categorical_crossentropy", L.categorical_crossentropy], L.CategoricalCrossentropy),
+        (["sparse_categorical_crossentropy", "SparseCategoricalCrossentropy",
+          L.sparse_categorical_crossentropy], L.SparseCategoricalCrossentropy),
+    ],
+)  # fmt: skip
+def test_names(names, cls):
+    for name in names:
+        assert type(L.get(name)) is cls
+
+
+def test_get_keeps_instances_and_none():
+    loss = L.Huber(0.5)
+    assert L.get(loss) is loss
+    assert L.get(None) is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [("sparse_categorical_crosentropy", "did you mean 'sparse_categorical_crossentropy'"),
+     ("xyzzy", "known:"), (3, "expected a name")],
+)  # fmt: skip
+def test_unknown_names(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        L.get(wrong)
+
+
+@pytest.mark.parametrize(
+    ("target", "prediction", "kind"),
+    [
+        ((), (1,), "binary_crossentropy"),
+        ((1,), (1,), "binary_crossentropy"),
+        ((), (10,), "sparse_categorical_crossentropy"),
+        ((1,), (10,), "sparse_categorical_crossentropy"),
+        ((10,), (10,), "categorical_crossentropy"),
+        ((5,), (5, 10), "sparse_categorical_crossentropy"),
+        ((2,), (2,), "categorical_crossentropy"),
+    ],
+)
+def test_crossentropy_is_chosen_by_the_shapes(target, prediction, kind):
+    for name in ("crossentropy", "ce"):
+        assert L.resolve(name, target, prediction).kind == kind
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [L.Huber(0.3, reduction="sum"), L.BinaryCrossentropy(True, 0.1, name="b"),
+     L.SparseCategoricalCrossentropy(from_logits=True), L.MeanSquaredError()],
+)  # fmt: skip
+def test_configs_make_equal_losses(loss):
+    import json
+
+    copy = L.deserialize(json.loads(json.dumps(L.serialize(loss))))
+    assert type(copy) is type(loss) and copy.get_config() == loss.get_config()
+    assert (copy.kind, copy.attrs) == (loss.kind, loss.attrs)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: L.Huber(0), "positive delta"),
+        (lambda: L.MeanSquaredError(reduction="average"), "reduction to be one of"),
+        (lambda: L.CategoricalCrossentropy(label_smoothing=1.5), "label_smoothing from 0 to 1"),
+        (lambda: L.CategoricalCrossentropy(axis=1), "axis=-1"),
+        (lambda: L.SparseCategoricalCrossentropy(ignore_class=0), "ignore_class"),
+    ],
+)
+def test_wrong_arguments(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_function_needs_a_gradient_to_be_trained_with():
+    def quartic(y_true, y_pred):
+        return np.mean((y_pred - y_true) ** 4, axis=-1)
+
+    loss = L.get(quartic)
+    assert loss.name == "quartic"
+    assert loss([[0.0, 0.0]], [[1.0, 2.0]]) == 8.5
+    with pytest.raises(ValueError, match=r"Set quartic.gradient"):
+        loss.rows(R, Q, gradients=True)
+    quartic.gradient = lambda t, p: 4 * (p - t) ** 3 / p.shape[-1]
+    values, slopes = loss.rows(R, Q, gradients=True)
+    assert values.shape == (4,) and slopes.shape == (4, 2)
+
+
+def test_a_function_may_give_one_number_for_the_batch():
+    def loss(y_true, y_pred):
+        return np.mean((y_pred - y_true) ** 2)
+
+    loss.gradient = lambda t, p: 2 * (p - t) / p.size
+    mean = L.get(loss)
+    assert mean(R, Q) == pytest.approx(L.MeanSquaredError()(R, Q))
+    values, slopes = mean.rows(R, Q, gradients=True)
+    np.testing.assert_allclose(values, [np.mean((Q - R) ** 2)] * 4)
+    np.testing.assert_allclose(slopes, (Q - R), rtol=1e-6)  # each sample's own mean
+
+
+def test_results_of_wrong_shape_are_named():
+    def flat(y_true, y_pred):
+        return ((y_pred - y_true) ** 2).ravel()[:3]
+
+    flat.gradient = lambda t, p: p[:, 0]
+    with pytest.raises(ValueError, match=r"'flat': gradient\(y_true, y_pred\) must have"):
+        L.get(flat).rows(R, Q, gradients=True)
+    with pytest.raises(ValueError, match=r"'flat': call\(y_true, y_pred\) must give one value"):
+        L.get(flat).rows(R, Q, gradients=False)
+
+
+def test_reduction_none_cannot_be_trained_with():
+    x = Input(shape=(2,))
+    with pytest.raises(ValueError, match="reduction='none'"):
+        program.build([x], [x], losses=[L.MeanSquaredError(reduction="none")],
+                      optimizer=optimizers.SGD())  # fmt: skip
+
+
+def test_logits_neither_overflow_nor_stick():
+    z = np.array([[1000.0, -1000.0], [-1000.0, 1000.0]], "f")
+    loss = L.SparseCategoricalCrossentropy(from_logits=True)
+    assert loss.call(np.array([0, 0], "f"), z).tolist() == [0.0, 2000.0]
+    np.testing.assert_allclose(loss.gradient(np.array([0, 0], "f"), z), [[0, 0], [-1, 1]])
+    binary = L.BinaryCrossentropy(from_logits=True)
+    assert binary.call(np.array([[0.0], [1.0]], "f"), z[:, :1]).tolist() == [1000.0, 1000.0]

@@ -1,0 +1,171 @@
+"""Metrics: numbers, weights, names. Expected numbers: computed with Keras 3.15.1 (JAX)."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import fastnn.metrics as M
+from fastnn import losses
+
+T = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.2, 0.3, 0.5]], "f")
+P = np.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.2], [0, 0.4, 1.6], [0.3, 0.3, 0.4]], "f")
+LABELS = np.array([0, 2, 1, 1])
+Z = np.array([[2, -1, 0.5], [0, 0, 0], [5, -5, 1], [-1, 2, 3]], "f")
+TB = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], "f")
+PB = np.array([[0.9, 0.2], [0.0, 1.0], [0.5, 0.6], [0.3, 0.01]], "f")
+R = np.array([[1, 2], [3, -4], [0, 0.5], [2, 2]], "f")
+Q = np.array([[1.5, 2], [0, -3.2], [0.1, 0.4], [-2, 5]], "f")
+W = np.array([1, 2, 0, 0.5], "f")
+
+# metric, batch, result, result with weights W
+RESULTS = [
+    (M.BinaryAccuracy(), (TB, PB), 0.875, 1.0),
+    (M.CategoricalAccuracy(), (T, P), 0.75, 0.4285714),
+    (M.SparseCategoricalAccuracy(), (LABELS, P), 0.5, 0.8571429),
+    (M.SparseCategoricalAccuracy(), (LABELS[:, None], P), 0.5, 0.8571429),
+    (M.Accuracy(), (LABELS[:, None], [[0], [2], [2], [1]]), 0.75, 1.0),
+    (M.MeanSquaredError(), (R, Q), 4.36375, 4.5757141),
+    (M.RootMeanSquaredError(), (R, Q), 2.088959, 2.139092),
+    (M.MeanAbsoluteError(), (R, Q), 1.4375, 1.6571429),
+    (M.BinaryCrossentropy(), (TB, PB), 0.2374003, 0.0731239),
+    (M.CategoricalCrossentropy(label_smoothing=0.1), (T, P), 0.9226496, 1.0634685),
+    (M.SparseCategoricalCrossentropy(from_logits=True), (LABELS, Z), 3.1711702, 0.8862334),
+]
+
+
+@pytest.mark.parametrize(("metric", "batch", "plain", "weighted"), RESULTS)
+def test_results_are_those_of_keras(metric, batch, plain, weighted):
+    metric.reset_state()
+    metric.update_state(*batch)
+    assert metric.result() == pytest.approx(plain, rel=1e-6)
+    metric.reset_state()
+    assert metric.result() == 0.0
+    metric.update_state(*batch, sample_weight=W)
+    assert metric.result() == pytest.approx(weighted, rel=1e-6)
+
+
+@pytest.mark.parametrize(("metric", "batch", "plain", "weighted"), RESULTS)
+def test_batches_add_up(metric, batch, plain, weighted):
+    metric.reset_state()
+    t, p = (np.asarray(a) for a in batch)
+    assert isinstance(metric(t[:1], p[:1]), float)
+    assert metric(t[1:], p[1:]) == pytest.approx(plain, rel=1e-6)
+
+
+def test_mean_and_sum():
+    mean, total = M.Mean(), M.Sum()
+    for metric in (mean, total):
+        metric.update_state([1, 2, 3])
+        metric.update_state(4, sample_weight=None)
+    assert (mean.result(), total.result()) == (2.5, 10.0)
+    mean.update_state([10, 0], sample_weight=[0, 6])
+    assert mean.result() == 1.0
+
+
+def test_functions_give_one_value_per_row():
+    assert M.sparse_categorical_accuracy(LABELS, P).tolist() == [1, 1, 0, 0]
+    assert M.categorical_accuracy(T, P).tolist() == [1, 0, 1, 1]
+    assert M.binary_accuracy(TB, PB).tolist() == [1, 1, 0.5, 1]
+    assert M.binary_accuracy(TB, PB, threshold=0.45).tolist() == [1, 1, 1, 1]
+    assert M.accuracy([[1, 2]], [[1, 3]]).tolist() == [0.5]
+    assert M.mean_squared_error is losses.mean_squared_error
+
+
+@pytest.mark.parametrize(
+    ("target", "prediction", "kind"),
+    [
+        ((), (1,), "binary_accuracy"), ((1,), (1,), "binary_accuracy"),
+        ((), (10,), "sparse_categorical_accuracy"), ((1,), (10,), "sparse_categorical_accuracy"),
+        ((10,), (10,), "categorical_accuracy"), ((2,), (2,), "categorical_accuracy"),
+        ((5,), (5, 10), "sparse_categorical_accuracy"),
+        ((5, 1), (5, 10), "sparse_categorical_accuracy"),
+    ],
+)  # fmt: skip
+def test_accuracy_is_chosen_by_the_shapes(target, prediction, kind):
+    for name in ("accuracy", "acc", "Accuracy"):
+        metric = M.resolve(name, target, prediction)
+        assert (metric.kind, metric.name) == (kind, name)
+    ce = M.resolve("crossentropy", target, prediction)
+    assert (ce.kind, ce.name) == (kind.replace("accuracy", "crossentropy"), "crossentropy")
+
+
+@pytest.mark.parametrize(
+    ("identifier", "cls", "name"),
+    [
+        ("mse", M.MeanSquaredError, "mse"), ("MAE", M.MeanAbsoluteError, "MAE"),
+        ("bce", M.BinaryCrossentropy, "bce"),
+        ("RootMeanSquaredError", M.RootMeanSquaredError, "RootMeanSquaredError"),
+        ("binary_accuracy", M.BinaryAccuracy, "binary_accuracy"),
+        (M.sparse_categorical_accuracy, M.SparseCategoricalAccuracy,
+         "sparse_categorical_accuracy"),
+        (losses.sparse_categorical_crossentropy, M.SparseCategoricalCrossentropy,
+         "sparse_categorical_crossentropy"),
+        (M.CategoricalAccuracy, M.CategoricalAccuracy, "categorical_accuracy"),
+        (losses.Huber(), M.FunctionMetric, "huber_loss"), ("huber", M.Huber, "huber"),
+    ],
+)  # fmt: skip
+def test_names(identifier, cls, name):
+    metric = M.resolve(identifier, (3,), (3,))
+    assert (type(metric), metric.name) == (cls, name)
+
+
+def test_names_of_two_metrics_do_not_mix():
+    assert M.get("mse").name == "mse" and M.get("mean_squared_error").name == "mean_squared_error"
+
+
+def test_a_function_of_yours_is_a_metric():
+    def largest(y_true, y_pred):
+        return np.abs(y_pred - y_true).max(axis=-1)
+
+    metric = M.get(largest)
+    assert metric.name == "largest" and metric.kind == "python"
+    assert metric(R, Q) == pytest.approx(np.mean([0.5, 3, 0.1, 4]))
+    batch_mean = M.FunctionMetric(lambda t, p: np.mean(p), "mean")
+    batch_mean.update_state(R, Q)
+    assert batch_mean.result() == pytest.approx(Q.mean())
+
+
+def test_a_callable_object_that_cannot_be_hashed_is_a_metric():
+    class Counting(list):
+        def __call__(self, y_true, y_pred):
+            return np.ones(len(y_pred))
+
+    assert M.get(Counting()).result() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [("acuracy", "did you mean 'accuracy'"), ("xyzzy", "known:"), (1.5, "expected a name")],
+)
+def test_unknown_names(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        M.get(wrong)
+
+
+def test_wrong_threshold():
+    with pytest.raises(ValueError, match="threshold between 0 and 1"):
+        M.BinaryAccuracy(threshold=2)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [M.BinaryAccuracy(threshold=0.3, name="b"), M.CategoricalCrossentropy(label_smoothing=0.1),
+     M.Mean(), M.RootMeanSquaredError()],
+)  # fmt: skip
+def test_configs_make_equal_metrics(metric):
+    copy = M.deserialize(json.loads(json.dumps(M.serialize(metric))))
+    assert type(copy) is type(metric)
+    assert (copy.name, copy.kind, copy.attrs) == (metric.name, metric.kind, metric.attrs)
+
+
+def test_directions():
+    assert {m.direction for m, *_ in RESULTS if "accuracy" in m.name} == {"max"}
+    assert {m.direction for m, *_ in RESULTS if "accuracy" not in m.name} == {"min"}
+
+
+def test_shapes_are_never_broadcast():
+    with pytest.raises(ValueError, match="so y_true must have shape"):
+        M.MeanSquaredError()(np.zeros(4), np.zeros((4, 2)))

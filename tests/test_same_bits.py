@@ -1,0 +1,75 @@
+"""The same bits whatever the number of threads and the instruction set."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from engines import CASES, Case, CEngine, make, restore, snapshot
+
+from fastnn import _core, config, optimizers
+from fastnn.layers import Dense, Dropout, Input
+
+THREADS = (1, 2, 3, 4, 8)
+
+
+def wide(rng, n=70):
+    """Large enough for several blocks and for every way of dividing the work."""
+    i = Input(shape=(300,))
+    h = Dense(257, activation="relu")(i)
+    h = Dropout(0.2)(Dense(64, activation="gelu")(h))
+    o = Dense(10, activation="softmax", name="out")(h)
+    x = rng.standard_normal((n, 300))
+    return Case([i], [o], ["sparse_categorical_crossentropy"], [x], [rng.integers(0, 10, n)],
+                metrics=[["accuracy"]])  # fmt: skip
+
+
+def case_named(name, dtype):
+    if name != "wide":
+        return make(name, dtype)
+    config.set_random_seed(1)
+    config.set_floatx(dtype)
+    case = wide(np.random.default_rng(2))
+    case.x = [x.astype(dtype) for x in case.x]
+    return case
+
+
+def trained(case, start, threads):
+    """Return everything that three epochs leave behind, as bytes."""
+    restore(case, start)
+    optimizer = optimizers.Adam(0.01)
+    prog = case.build(optimizer)
+    engine = case.engine(CEngine, prog, 32)
+    engine.use_threads(threads)
+    rows = np.random.default_rng(3).permutation(case.rows)
+    for _ in range(3):
+        steps = -(-case.rows // 32)
+        coefficients = optimizer.coefficients(optimizer.iterations, steps)
+        engine.train(rows, 32, coefficients, step=optimizer.iterations, seed=2**50 + 1)
+        optimizer.iterations += steps
+    engine.evaluate(rows, 20)
+    outputs = [np.zeros((case.rows, *o.sample_shape), o.dtype) for o in case.outputs]
+    engine.predict(0, case.rows, outputs)
+    left = [*snapshot(case), *optimizer.state().values(), engine.sums, *outputs]
+    assert all(np.isfinite(array).all() for array in left)
+    return b"".join(array.tobytes() for array in left)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["wide", *CASES])
+def test_threads_and_instruction_sets_leave_the_same_bits(name, dtype):
+    case = case_named(name, dtype)
+    start = snapshot(case)
+    before = _core.isa()
+    _core.set_num_threads(max(THREADS))  # the most that a region may get
+    found = {}
+    try:
+        for isa in _core.isas():
+            _core.set_isa(isa)
+            for threads in THREADS if name in ("wide", "plain") else (1, 2, 8):
+                found[isa, threads] = trained(case, start, threads)
+    finally:
+        _core.set_isa(before)
+    (reference, *_) = found.values()
+    different = [key for key, left in found.items() if left != reference]
+    assert not different
+    assert trained(case, [w + 1e-3 for w in start], 1) != reference  # the test can fail
