@@ -598,7 +598,10 @@ static void region(void *context, fnn_team *team, int thread, int threads) {
   };
   size_t number = 0;
   for (size_t begin = 0; begin < job->n; begin += job->batch, number++) {
-    w.n = job->n - begin < job->batch ? job->n - begin : job->batch;
+    const size_t n = job->n - begin < job->batch ? job->n - begin : job->batch;
+    if (number && n != w.n)
+      w.since = WHOLE; /* a shorter batch: samples change hands */
+    w.n = n;
     w.first = w.n * (size_t)thread / (size_t)threads;
     w.last = w.n * ((size_t)thread + 1) / (size_t)threads;
     w.c = job->coefficients ? job->coefficients + number * FNN_COEFFICIENTS : NULL;
