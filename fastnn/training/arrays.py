@@ -89,7 +89,8 @@ def _converted(value: Any, who: str) -> np.ndarray:
         raise TypeError(
             f"{who} expects an array with one row per sample, got {type(value).__name__}"
         )
-    if not arraylike and (hasattr(value, "__next__") or not hasattr(value, "__len__")):
+    listlike = hasattr(value, "__len__") and not hasattr(value, "__next__")
+    if not (arraylike or listlike or np.isscalar(value)):
         raise TypeError(
             f"{who} expects an array with one row per sample, got {type(value).__name__}: collect "
             "what it yields with np.concatenate, or call train_on_batch in a loop"

@@ -125,7 +125,7 @@ class Compilable:
     def seed(self) -> int:
         """What shuffling and dropout draw from, besides the number of the step.
 
-        Drawn by the first `compile`, or set: two models of equal weights, optimizers and seeds train
+        Drawn by the first `compile`, or set: models of equal weights, optimizers and seeds train
         alike to the last bit.
         """
         if self._seed is None:

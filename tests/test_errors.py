@@ -1,0 +1,284 @@
+"""Errors of training say who, what was expected, what came and how to mend it; nothing changes."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from fastnn import Input, Model, Sequential, config
+from fastnn.layers import Activation, Dense, Flatten
+from fastnn.training import TrainingWarning
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(20, 4))
+Y = np.tile([0, 1, 2], 7)[:20]
+
+
+def classifier(**compiled):
+    model = Sequential([Input((4,), name="data"), Dense(5, name="hidden"),
+                        Dense(3, activation="softmax", name="classes")])  # fmt: skip
+    model.compile(**{"loss": "sparse_categorical_crossentropy", **compiled})
+    return model
+
+
+def two_outputs(**compiled):
+    x = Input((4,), name="data")
+    model = Model(x, [Dense(1, name="left")(x), Dense(1, name="right")(x)])
+    model.compile(**{"loss": "mse", **compiled})
+    return model
+
+
+class Sparse:
+    nnz = 1
+
+    def toarray(self):
+        raise AssertionError
+
+
+class Frame:
+    iloc = None
+    columns = ("age", "town")
+    dtypes = (np.dtype("int64"), np.dtype(object))
+
+    def to_numpy(self):
+        raise AssertionError
+
+
+WRONG = {
+    "too few features": (
+        {"x": X[:, :3]},
+        r"Dense 'hidden' expects 4 features per sample, got 3: check Input\(shape=\.\.\.\)",
+    ),
+    "one sample": ({"x": X[0]}, r"single sample of shape \(4,\): add the batch axis, x\[None\]"),
+    "images": ({"x": X.reshape(20, 2, 2)}, r"got \(20, 2, 2\): add Flatten\(\)"),
+    "other shape": ({"x": X.reshape(10, 4, 2)}, r"expects shape \(n, 4\), got \(10, 4, 2\)"),
+    "fewer labels": ({"y": Y[:-1]}, "as many rows everywhere, got: x has 20, y has 19"),
+    "fewer weights": ({"sample_weight": Y[1:]}, "x has 20, y has 20, sample_weight has 19"),
+    "no rows": ({"x": X[:0], "y": Y[:0]}, "at least one row"),
+    "no x": ({"x": None}, "fit needs x"),
+    "no y": ({"y": None}, "fit needs y: the right answers"),
+    "a number": ({"x": 3.0}, "got the single number 3.0"),
+    "two inputs": ({"x": [X, X]}, "the model has one input, 'data', got a list of 2 arrays"),
+    "unknown input": ({"x": {"wide": X}}, r"no input 'wide'; its inputs are \['data'\]"),
+    "unknown output": ({"y": {"z": Y}}, r"no output 'z'; its outputs are \['classes'\]"),
+    "strings": ({"y": np.array(["cat", "dog"] * 10)}, "first value 'cat'.*np.unique"),
+    "objects": (
+        {"x": np.array([[1, 2, 3, "a"]] * 20, dtype=object)},
+        r"dtype object with str 'a' at \[0, 3\]",
+    ),
+    "dates": ({"x": np.zeros((20, 4), "M8[D]")}, r"dtype datetime64\[D\].*turn the dates"),
+    "complex": ({"x": X + 1j}, "real and the imaginary part"),
+    "ragged": ({"x": [[1, 2, 3, 4], [1, 2]]}, "make every row the same length"),
+    "masked": ({"x": np.ma.masked_less(X, 0)}, r"masked array.*x\.filled\(0\)"),
+    "frame": ({"x": Frame()}, r"'town' \(object\).*get_dummies"),
+    "one-hot": ({"y": np.eye(3)[Y]}, "for one-hot y use 'categorical_crossentropy'"),
+    "class too large": (
+        {"y": np.where(np.arange(20) == 7, 3, Y)},
+        r"class labels from 0 to 2 \(the output has 3 units\), got 3 in row 7",
+    ),
+    "classes from 1": ({"y": Y + 1}, "got 3 in row 2: labels start at 0: use y - 1"),
+    "negative class": ({"y": Y - 1}, "got -1 in row 0"),
+    "fractions": ({"y": Y + 0.5}, "got 0.5 in row 0: labels are whole numbers"),
+    "missing label": ({"y": np.where(Y == 1, np.nan, Y)}, "got nan in row 1"),
+    "batch_size 0": ({"batch_size": 0}, "batch_size expects a whole number of at least 1, got 0"),
+    "batch_size 1.5": ({"batch_size": 1.5}, "batch_size expects a whole number"),
+    "epochs": ({"epochs": -1}, "epochs expects a whole number of at least 0, got -1"),
+    "initial_epoch": ({"initial_epoch": -1}, "initial_epoch expects"),
+    "steps": ({"steps_per_epoch": 0}, "steps_per_epoch expects"),
+    "verbose": ({"verbose": 3}, "verbose expects 'auto', 0, 1 or 2, got 3"),
+    "frequency": ({"validation_freq": 0}, "validation_freq expects"),
+    "split 1": ({"validation_split": 1.0}, "between 0 and 1, got 1.0"),
+    "empty training": ({"validation_split": 0.96}, "leaves 0 for training and 20 for validation"),
+    "empty validation": (
+        {"x": X[:1], "y": Y[:1], "validation_split": 1e-17},
+        "leaves 1 for training and 0 for validation",
+    ),
+    "validation of one": ({"validation_data": X}, r"expects \(x, y\).*got ndarray"),
+    "validation of four": ({"validation_data": (X, Y, Y, Y)}, "got 4 items"),
+    "validation features": (
+        {"validation_data": (X[:, :2], Y)},
+        "fit: validation_data: Dense 'hidden' expects 4 features per sample, got 2",
+    ),
+    "validation labels": ({"validation_data": (X, Y + 3)}, "validation_data: y .* got 3 in row 0"),
+    "validation y": ({"validation_data": (X, np.eye(3)[Y])}, r"expects shape \(n,\), got \(n, 3\)"),
+    "class_weight": ({"class_weight": [1, 2, 3]}, r"expects a dict.*dict\(enumerate"),
+    "class_weight value": ({"class_weight": {0: "a"}}, "expects numbers, got 0: 'a'"),
+    "both weights": ({"class_weight": {0: 2.0}, "sample_weight": X[:, 0]}, "cannot be combined"),
+    "weights of features": ({"sample_weight": X}, r"sample_weight expects shape \(n,\), got"),
+}
+
+
+@pytest.mark.parametrize("engine", ["c", "numpy"])
+@pytest.mark.parametrize("case", WRONG)
+def test_fit_refuses(case, engine):
+    arguments, message = WRONG[case]
+    model = classifier(engine=engine)
+    before = [w.tobytes() for w in model.get_weights()]
+    with pytest.raises(ValueError, match=message):
+        model.fit(**{"x": X, "y": Y, "verbose": 0, **arguments})
+    assert [w.tobytes() for w in model.get_weights()] == before
+    assert model.optimizer.iterations == 0
+    model.fit(X, Y, verbose=0)  # still usable
+    assert model.optimizer.iterations == 1
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (iter([X]), "got list_iterator: collect what it yields"),
+        ((row for row in X), "got generator"),
+        (Sparse(), r"sparse matrix: use x\.toarray\(\)"),
+        ("data.csv", "got str"),
+    ],
+)
+def test_fit_refuses_what_is_no_array(x, message):
+    with pytest.raises(TypeError, match=message):
+        classifier().fit(x, Y, verbose=0)
+
+
+def test_methods_need_compile():
+    model = Sequential([Input((4,)), Dense(1)])
+    for call in (model.fit, model.evaluate, model.train_on_batch, model.test_on_batch):
+        with pytest.raises(RuntimeError, match=r"is not compiled yet: call model\.compile"):
+            call(X, Y)
+    assert model.predict(X).shape == (20, 1)
+
+
+def test_compile_needs_a_loss_to_train():
+    model = classifier(loss=None)
+    with pytest.raises(ValueError, match="without loss and metrics"):
+        model.evaluate(X, Y)
+    model = classifier(loss=None, metrics=["accuracy"])
+    with pytest.raises(ValueError, match="has no loss to make small"):
+        model.fit(X, Y)
+    assert 0 <= model.evaluate(X, Y, verbose=0) <= 1
+
+
+def test_something_must_be_trainable():
+    model = classifier()
+    model.trainable = False
+    with pytest.raises(ValueError, match=r"no trainable weights: set layer\.trainable = True"):
+        model.fit(X, Y)
+    model.trainable = True
+    model.fit(X, Y, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"optimizer": "addam"}, "addam"),
+        ({"loss": "meansquared"}, "meansquared"),
+        ({"metrics": ["acuracy"]}, "did you mean 'accuracy'"),
+        ({"loss": ["mse"]}, r"loss has 1 entries, the model has 2 outputs \['left', 'right'\]"),
+        ({"loss": {"middle": "mse"}}, "loss names 'middle'"),
+        ({"metrics": ["mae", "mae", "mae"]}, "metrics has 3 entries"),
+        ({"metrics": {"middle": "mae"}}, "metrics names 'middle'"),
+        ({"loss_weights": [1.0]}, "loss_weights has 1 entries"),
+        ({"loss_weights": 0.5}, "loss_weights expects a list or a dict"),
+        ({"loss_weights": ["a", "b"]}, "loss_weights expects numbers, got 'a'"),
+        ({"engine": "cuda"}, "engine expects 'c' or 'numpy', got 'cuda'"),
+    ],
+)
+def test_compile_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        two_outputs(**arguments)
+
+
+def test_several_outputs():
+    model = two_outputs()
+    y = X[:, 0]
+    with pytest.raises(ValueError, match=r"has 2 outputs \['left', 'right'\], got one ndarray"):
+        model.fit(X, y)
+    with pytest.raises(ValueError, match=r"has 2 outputs.*, got 3 items"):
+        model.fit(X, [y, y, y])
+    with pytest.raises(ValueError, match="needs y for output 'right'"):
+        model.fit(X, {"left": y})
+    with pytest.raises(ValueError, match="y for output 'right' has 19"):
+        model.fit(X, [y, y[1:]])
+    with pytest.raises(ValueError, match=r"'right'.*y must have shape"):
+        model.fit(X, [y, X])
+    with pytest.raises(ValueError, match="class_weight is for models with one output"):
+        model.fit(X, [y, y], class_weight={0: 1.0})
+
+
+def test_images_need_flatten():
+    model = Sequential([Input((2, 2)), Flatten(), Dense(1)])
+    model.compile(loss="mse")
+    with pytest.raises(ValueError, match=r"Flatten 'flatten' expects shape \(n, 2, 2\).*reshape"):
+        model.predict(X)
+
+
+def test_binary_labels():
+    model = Sequential([Input((4,)), Dense(1, activation="sigmoid")])
+    model.compile(loss="binary_crossentropy")
+    with pytest.raises(ValueError, match=r"got 2 in row 2: for more than two classes"):
+        model.fit(X, Y)
+    with pytest.raises(ValueError, match=r"got -1 in row 0: for labels -1 and 1 use"):
+        model.fit(X, np.sign(Y - 0.5).astype(int))
+    with pytest.raises(ValueError, match=r"got 255 in row 1: scale the images"):
+        model.fit(X, (Y > 0).astype("uint8") * 255)
+    model.fit(X, Y / 2, verbose=0)
+
+
+def test_one_unit_for_three_classes():
+    model = Sequential([Input((4,)), Dense(1)])
+    model.compile(loss="sparse_categorical_crossentropy")
+    with pytest.raises(ValueError, match=r"has 1 unit.*one unit per class"):
+        model.fit(X, Y)
+
+
+# --- warnings --------------------------------------------------------------------------------
+
+
+def warned(model, x, y, **options):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(x, y, verbose=0, epochs=3, **options)
+    assert all(w.filename == __file__ for w in caught if w.category is TrainingWarning)
+    return [str(w.message) for w in caught if w.category is TrainingWarning]
+
+
+def test_sorted_labels_with_validation_split():
+    for y in (np.sort(Y), np.sort(Y)[::-1], np.sort(Y)[:, None]):
+        (message,) = warned(classifier(), X, y, validation_split=0.2)
+        assert "sorted by class" in message
+        assert "np.random.permutation" in message
+    one_hot = classifier(loss="categorical_crossentropy")
+    assert len(warned(one_hot, X, np.eye(3)[np.sort(Y)], validation_split=0.2)) == 1
+    assert not warned(classifier(), X, Y, validation_split=0.2)
+    assert not warned(classifier(), X, np.sort(Y))
+    assert not warned(classifier(), X, 0 * Y, validation_split=0.2)
+
+
+def test_accuracy_on_a_regression():
+    model = Sequential([Input((4,)), Dense(1)])
+    model.compile("sgd", "mse", metrics=["accuracy"])
+    (message,) = warned(model, X, X[:, 0])
+    assert "'accuracy' counts right classes" in message
+    assert not warned(model, X, (X[:, 0] > 0))
+    model.compile("sgd", "mse", metrics=["mae"])
+    assert not warned(model, X, X[:, 0])
+
+
+def test_softmax_over_one_unit():
+    model = Sequential([Input((4,)), Dense(1, activation="softmax", name="last")])
+    model.compile(loss="binary_crossentropy")
+    (message,) = warned(model, X, Y > 0)
+    assert "Layer 'last' applies softmax to one unit" in message
+    assert "sigmoid" in message
+
+
+def test_softmax_before_a_loss_from_logits():
+    from fastnn import losses
+
+    model = Sequential([Input((4,)), Dense(3), Activation("softmax")])
+    model.compile(loss=losses.SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.warns(UserWarning, match="from_logits=True"):
+        model.fit(X, Y, verbose=0)
+
+
+def test_well_made_models_are_not_warned_about():
+    config.set_random_seed(0)
+    assert not warned(classifier(metrics=["accuracy"]), X, Y, validation_split=0.25)
