@@ -7,21 +7,24 @@ import importlib.util
 import json
 import os
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-# Name -> distribution, module, environment variables.
-LIBRARIES = {
-    "fastnn": ("fastnn", "fastnn", {}),
-    "jax": ("jax", "jax", {}),
-    "torch": ("torch", "torch", {}),
-    "keras": ("keras", "keras", {"KERAS_BACKEND": "jax"}),
-    "sklearn": ("scikit-learn", "sklearn.neural_network", {}),
-    "numpy": ("numpy", "numpy", {}),
-}
+KERAS_ON_JAX = {"KERAS_BACKEND": "jax"}
+# Name -> distribution, environment variables, the import alone, and with it what a first network
+# needs: some libraries, fastnn among them, load their parts when these are first used.
+LIBRARIES: dict[str, tuple[str, dict[str, str], str, str]] = {
+    "fastnn": ("fastnn", {}, "import fastnn", "from fastnn import Sequential, layers, optimizers"),
+    "jax": ("jax", {}, "import jax", "import jax.numpy"),
+    "torch": ("torch", {}, "import torch", "from torch import nn, optim"),
+    "keras": (
+        "keras", KERAS_ON_JAX, "import keras", "from keras import Sequential, layers, optimizers"
+    ),
+    "sklearn": ("scikit-learn", {}, "import sklearn", "from sklearn import neural_network"),
+    "numpy": ("numpy", {}, "import numpy", "import numpy"),
+}  # fmt: skip
 BESIDES = {"keras": ["jax"]}  # a backend, which pip does not count among the dependencies
 
 
@@ -34,10 +37,10 @@ def installed(name: str) -> bool:
     return True
 
 
-def import_seconds(name: str) -> float:
+def import_seconds(name: str, statement: str) -> float:
     """Import in a fresh interpreter and return what the import alone took."""
-    _, module, variables = LIBRARIES[name]
-    code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
+    variables = LIBRARIES[name][1]
+    code = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
     with tempfile.TemporaryDirectory() as elsewhere:  # so that no checkout is imported instead
         result = subprocess.run(
             [sys.executable, "-c", code],
@@ -50,10 +53,14 @@ def import_seconds(name: str) -> float:
     return float(result.stdout.split()[-1])
 
 
-def import_times(names: list[str], repeat: int) -> dict[str, float]:
-    """Return each library's median import time; they take turns, and the first turn is dropped."""
-    turns = [{name: import_seconds(name) for name in names} for _ in range(repeat + 1)]
-    return {name: statistics.median(turn[name] for turn in turns[1:]) for name in names}
+def import_times(names: list[str], repeat: int, *, ready: bool) -> dict[str, list[float]]:
+    """Return each library's import times; they take turns, and the first turn is dropped."""
+    statements = {name: LIBRARIES[name][3 if ready else 2] for name in names}
+    turns = [
+        {name: import_seconds(name, statement) for name, statement in statements.items()}
+        for _ in range(repeat + 1)
+    ]
+    return {name: [turn[name] for turn in turns[1:]] for name in names}
 
 
 def closure(distribution: str) -> set[str]:

@@ -45,11 +45,12 @@ def load(name: str) -> ModuleType:
 def version(peer: ModuleType) -> str | None:
     """Return the version of the peer's first package, or None if one of them is not installed."""
     try:
-        return [importlib.metadata.version(package) for package in peer.PACKAGES][0]
+        first, *_ = [importlib.metadata.version(package) for package in peer.PACKAGES]
+        return first
     except importlib.metadata.PackageNotFoundError:
         return None
 
 
 def thread_variants() -> dict[str, dict[str, str]]:
-    """All threads (as installed), and one thread, for libraries that take it from OpenMP's names."""
+    """All threads (as installed), and one, for libraries that listen to OpenMP's variables."""
     return {"": {}, "1 thread": ONE_THREAD} if CPUS > 1 else {"": {}}

@@ -37,9 +37,7 @@ class Contender:
         )
         # It has no way to be given weights: one call makes them, then they are overwritten.
         self.classes = {"classes": np.arange(workload.sizes[-1])} if workload.classifier else {}
-        self.model.partial_fit(
-            self.x[: workload.batch], self.y[: workload.batch], **self.classes
-        )
+        self.model.partial_fit(self.x[: workload.batch], self.y[: workload.batch], **self.classes)
         arrays = workload.weights()
         self.model.coefs_[:] = arrays[::2]
         self.model.intercepts_[:] = arrays[1::2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ class Contender:
         self.x = torch.from_numpy(x)
         self.y = torch.from_numpy(y).long() if workload.classifier else torch.from_numpy(y)
         sizes = workload.sizes
-        self.linear = [nn.Linear(i, o) for i, o in zip(sizes[:-1], sizes[1:], strict=True)]
+        self.linear = [nn.Linear(i, o) for i, o in pairwise(sizes)]
         layers: list[Any] = []
         for linear in self.linear:
             layers += [linear, nn.ReLU()]
