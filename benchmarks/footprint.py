@@ -55,7 +55,8 @@ def import_seconds(name: str, statement: str) -> float:
 
 def import_times(names: list[str], repeat: int, *, ready: bool) -> dict[str, list[float]]:
     """Return each library's import times; they take turns, and the first turn is dropped."""
-    statements = {name: LIBRARIES[name][3 if ready else 2] for name in names}
+    entries = {name: LIBRARIES[name] for name in names}
+    statements = {name: entry[3] if ready else entry[2] for name, entry in entries.items()}
     turns = [
         {name: import_seconds(name, statement) for name, statement in statements.items()}
         for _ in range(repeat + 1)
