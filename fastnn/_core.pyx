@@ -91,6 +91,7 @@ cdef extern from "fastnn.h" nogil:
     int fnn_set_num_threads(int)
     const char *fnn_isa()
     const char *fnn_isa_error()
+    const char *fnn_threads_error()
     const char *fnn_isa_at(int)
     int fnn_set_isa(const char *)
 
@@ -99,6 +100,8 @@ cdef extern from "fastnn.h" nogil:
 
 if fnn_isa_error() != NULL:
     raise ValueError(fnn_isa_error().decode())
+if fnn_threads_error() != NULL:
+    raise ValueError(fnn_threads_error().decode())
 
 
 def isa():
@@ -136,8 +139,9 @@ def set_num_threads(n):
         1 to 256; 0 returns to the default: ``FASTNN_NUM_THREADS``, or the CPUs this process may
         use.
     """
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or fnn_set_num_threads(n) != 0:
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or not 0 <= n <= 256:
         raise ValueError(f"set_num_threads: expected an integer from 1 to 256 (or 0), got {n!r}")
+    fnn_set_num_threads(n)
 
 
 # ---- memory and buffers -----------------------------------------------------------------------
