@@ -344,13 +344,14 @@ def test_subclasses_that_describe_their_graph_work():
         (X, "expects a list of 2 inputs"),
         ([X], "expects a list of 2 inputs.*got 1"),
         ({"wide": X}, r"\['deep'\] missing"),
-        ([X, X], r"input 'deep' expects shape \(None, 3\), got \(6, 4\)"),
-        ([X, X[:2, :3]], r"different numbers of samples: \[6, 2\]"),
+        ([X, X], "input 'deep'.*3.*got.*4"),
+        ([X, X[:2, :3]], "6.*2"),
     ],
 )
-def test_bad_calls(inputs, message):
+@pytest.mark.parametrize("training", [False, True])
+def test_bad_calls(inputs, message, training):
     with pytest.raises(ValueError, match=message):
-        wide_and_deep()(inputs)
+        wide_and_deep()(inputs, training=training)
 
 
 def test_bad_symbolic_calls():

@@ -221,7 +221,9 @@ class Model(Trainer, Layer):
             raise TypeError(
                 f"Model '{self.name}' got arrays and symbolic tensors together: pass either kind"
             )
-        return self._compute(values, training=bool(training))
+        if not training:
+            return self.predict_on_batch(values if len(values) > 1 else values[0])
+        return self._compute_in_training(values)
 
     def _arrange(self, inputs: Any) -> list[Any]:
         """Return what was passed as `inputs` in the order of the model's inputs."""
@@ -273,8 +275,8 @@ class Model(Trainer, Layer):
         self.remember(Node(self, tensors, outputs, inner=inner))
         return self.pack_outputs(outputs)
 
-    def _compute(self, arrays: list[Any], *, training: bool) -> Any:
-        """Run the model on arrays, operation by operation."""
+    def _compute_in_training(self, arrays: list[Any]) -> Any:
+        """Run the model on arrays as in training, operation by operation."""
         batches = [as_batch(self, array) for array in arrays]
         self._check_shapes([batch.shape for batch in batches])
         if len({len(batch) for batch in batches}) > 1:
@@ -282,7 +284,7 @@ class Model(Trainer, Layer):
                 f"Model '{self.name}': the inputs have different numbers of samples: "
                 f"{[len(batch) for batch in batches]}"
             )
-        builder = EagerBuilder(training=training)
+        builder = EagerBuilder(training=True)
         values = {id(t): Value(batch) for t, batch in zip(self.inputs, batches, strict=True)}
         for node in ancestors(self.outputs, until=self.inputs):
             made = node.layer.emit(builder, [values[id(tensor)] for tensor in node.inputs])
