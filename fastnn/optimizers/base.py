@@ -300,14 +300,29 @@ class Optimizer:
 
 
 def power(base: float, exponents: np.ndarray) -> np.ndarray:
-    """Return base**n for integers n >= 0 by repeated squaring: the same bits everywhere."""
-    exponents = np.array(exponents, np.int64)
+    """Return base**n for integers n >= 0 by repeated squaring: the same bits everywhere.
+
+    Few powers are computed one by one: the arithmetic is the same, without NumPy's overhead, which
+    an epoch of a small model would feel.
+    """
+    if exponents.size <= 32:
+        return np.array([_power(float(base), n) for n in exponents.tolist()])
     result = np.ones(exponents.shape)
-    square = np.float64(base)
-    while exponents.any():
-        result = np.where(exponents & 1, result * square, result)
-        exponents >>= 1
-        square = square * square
+    square, bit, largest = float(base), 1, int(exponents.max())
+    while bit <= largest:
+        np.multiply(result, square, out=result, where=(exponents & bit).astype(bool))
+        square *= square
+        bit <<= 1
+    return result
+
+
+def _power(base: float, n: int) -> float:
+    result = 1.0
+    while n:
+        if n & 1:
+            result *= base
+        base *= base
+        n >>= 1
     return result
 
 
