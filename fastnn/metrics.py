@@ -16,14 +16,12 @@ from fastnn import config, losses
 from fastnn.losses import (
     binary_crossentropy,
     categorical_crossentropy,
-    fitted,
     huber,
     mean_absolute_error,
     mean_squared_error,
-    row_values,
     sparse_categorical_crossentropy,
-    spread,
 )
+from fastnn.losses.base import fitted, row_values, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -292,3 +292,12 @@ def test_an_output_without_loss_or_metric_needs_no_target():
     assert prog.result_names == ["loss"]
     first, *_, last = train(case, ENGINES["numpy"], optimizers.SGD(0.1), epochs=20)
     assert last["loss"] < first["loss"]
+
+
+def test_penalties_are_not_dropped_silently():
+    x = Input(shape=(2,))
+    layer = Dense(3)
+    y = layer(x)
+    layer.kernel.regularizer = lambda w: w.sum()
+    with pytest.raises(ValueError, match="'dense/kernel' has a regularizer or a constraint"):
+        program.build([x], [y])

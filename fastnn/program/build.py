@@ -114,6 +114,11 @@ def _lower(
         for variable in node.layer.weights:
             if id(variable) not in seen:
                 seen.add(id(variable))
+                if variable.regularizer is not None or variable.constraint is not None:
+                    raise ValueError(
+                        f"Variable '{variable.path}' has a regularizer or a constraint, which "
+                        "training does not apply yet: leave them None"
+                    )
                 program.variables.append(variable)
                 if id(variable) in trainable:
                     program.trainable.append(variable)

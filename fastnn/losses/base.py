@@ -1,0 +1,234 @@
+"""Loss: what all losses share, and the base class of your own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn import config
+from fastnn.numpy_engine.losses import ROW_GRADIENTS, ROW_VALUES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike
+
+REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none")
+
+
+class Loss:
+    """Base of all losses; subclass it to write your own.
+
+    A subclass gives `call` (one value per row) and `gradient` (what backpropagation starts from).
+
+    Parameters
+    ----------
+    name : str, optional
+        Default: the class name in snake case.
+    reduction : {"sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none"}
+        How the values of a batch become one number: the sum of weight x value, divided by the
+        number of values (the first two), not divided, or divided by the sum of weights; "none"
+        leaves the values as they are (not for training).
+    dtype : optional
+        Accepted for Keras's sake; the model's number type is used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> class Quartic(Loss):
+    ...     def call(self, y_true, y_pred):
+    ...         return np.mean((y_pred - y_true) ** 4, axis=-1)
+    ...     def gradient(self, y_true, y_pred):
+    ...         return 4 * (y_pred - y_true) ** 3 / y_pred.shape[-1]
+    >>> Quartic()([[0.0]], [[2.0]])
+    16.0
+    """
+
+    kind = "python"
+    """A name in operations.LOSSES, which both engines know, or "python"."""
+
+    def __init__(
+        self,
+        name: str | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        dtype: Any = None,
+    ) -> None:
+        reduction = "none" if reduction is None else reduction
+        if reduction not in REDUCTIONS:
+            raise ValueError(
+                f"{type(self).__name__}: expected reduction to be one of {list(REDUCTIONS)}, got "
+                f"{reduction!r}"
+            )
+        self.name = name or config.snake_case(type(self).__name__)
+        self.reduction = reduction
+        self.attrs: dict[str, float] = {}  # what the engines' kernel of this kind needs
+
+    def call(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
+        """Return one value per row of `y_pred` (its last axis is reduced)."""
+        if self.kind == "python":
+            raise NotImplementedError(
+                f"{type(self).__name__} has no call(y_true, y_pred): return one value per row"
+            )
+        return row_values(self.kind, self.attrs, y_true, y_pred)
+
+    def gradient(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
+        """Return the derivative of each row's value by that row of `y_pred`, in its shape."""
+        if self.kind == "python":
+            raise ValueError(
+                f"Loss '{self.name}' has no gradient: training needs one. Give its class a method "
+                "gradient(y_true, y_pred) that returns the derivative of each row's value by "
+                "y_pred, an array of y_pred's shape"
+            )
+        t, p = _matrices(y_true, y_pred)
+        return ROW_GRADIENTS[self.kind](t, p, self.attrs).reshape(y_pred.shape)
+
+    def __call__(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Any:
+        """Return the loss of a batch.
+
+        Parameters
+        ----------
+        y_true, y_pred : array_like
+            Of equal shapes; for sparse labels y_true lacks the last axis. The last axis of
+            length 1 may be missing in one of them.
+        sample_weight : array_like, optional
+            One weight per sample or per value.
+
+        Returns
+        -------
+        float, or ndarray for ``reduction="none"``
+        """
+        t, p = fitted(self.kind, y_true, y_pred)
+        values = np.asarray(self.call(t, p))
+        weights = np.ones_like(values)
+        if sample_weight is not None:
+            weights = spread(sample_weight, values)
+        if self.reduction == "none":
+            return values * weights
+        total = np.sum(values * weights, dtype=np.float64)
+        if self.reduction == "sum":
+            return float(total)
+        if self.reduction == "mean_with_sample_weight":
+            weight = np.sum(weights, dtype=np.float64)
+            return float(total / weight) if weight else 0.0
+        return float(total / max(values.size, 1))
+
+    def rows(
+        self, y_true: np.ndarray, y_pred: np.ndarray, *, gradients: bool
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the values of a batch as a vector, and the gradient in y_pred's shape or None.
+
+        For the engines, which call it for losses of kind "python". A loss that gives one value
+        for the whole batch is taken as the mean over its samples.
+        """
+        n = len(y_pred)
+        values = np.asarray(self.call(y_true, y_pred), dtype=y_pred.dtype)
+        slopes = np.asarray(self.gradient(y_true, y_pred)) if gradients else None
+        if slopes is not None and slopes.shape != y_pred.shape:
+            raise ValueError(
+                f"Loss '{self.name}': gradient(y_true, y_pred) must have y_pred's shape "
+                f"{y_pred.shape}, got {slopes.shape}"
+            )
+        if values.ndim == 0:
+            return np.full(n, values), None if slopes is None else slopes * n
+        if values.shape[0] != n or y_pred.size % values.size:
+            raise ValueError(
+                f"Loss '{self.name}': call(y_true, y_pred) must give one value per row, an array "
+                f"of shape {y_pred.shape[:-1]}, got {values.shape}"
+            )
+        return values.reshape(-1), slopes
+
+    @property
+    def engine_reduction(self) -> str:
+        """The reduction in the engines' terms; raises ValueError for "none"."""
+        if self.reduction == "none":
+            raise ValueError(
+                f"Loss '{self.name}' has reduction='none', training needs one number: use "
+                "reduction='sum_over_batch_size'"
+            )
+        return "sum_over_batch_size" if self.reduction == "mean" else self.reduction
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal loss."""
+        return {"name": self.name, "reduction": self.reduction}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Loss:
+        """Make a loss from `get_config`'s result."""
+        return cls(**config)
+
+
+class FunctionLoss(Loss):
+    """A Python function ``f(y_true, y_pred)`` as a loss; to train, it needs ``f.gradient``."""
+
+    def __init__(self, function: Callable[..., Any], name: str | None = None) -> None:
+        super().__init__(name or getattr(function, "__name__", type(function).__name__))
+        self.function = function
+
+    def call(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
+        return self.function(y_true, y_pred)
+
+    def gradient(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
+        gradient = getattr(self.function, "gradient", None)
+        if gradient is None:
+            raise ValueError(
+                f"Loss function '{self.name}' has no gradient: training needs one. Set "
+                f"{self.name}.gradient to a function of (y_true, y_pred) that returns the "
+                "derivative of each row's value by y_pred, an array of y_pred's shape"
+            )
+        return gradient(y_true, y_pred)
+
+
+# --- shapes, for losses and metrics ----------------------------------------------------------
+
+
+def fitted(kind: str, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return both as float arrays whose shapes fit each other; raise ValueError if they do not.
+
+    An axis of length 1 at the end may be missing or too much, nothing else.
+    """
+    p = np.asarray(y_pred)
+    if p.dtype not in (np.float32, np.float64):
+        p = p.astype(config.floatx())
+    t = np.asarray(y_true)
+    if kind == "python":
+        return t.astype(p.dtype), p
+    sparse = kind.startswith("sparse_")
+    expected = p.shape[:-1] if sparse else p.shape
+    if t.shape not in (expected, (*expected, 1)) and (*t.shape, 1) != expected:
+        raise ValueError(
+            f"{kind}: predictions have shape {p.shape}, so y_true must have shape {expected}, got "
+            f"{t.shape}"
+        )
+    t = t.reshape(expected)
+    classes = p.shape[-1] if p.ndim else 1
+    if sparse and t.size and not (t.min() >= 0 and t.max() < classes):
+        raise ValueError(
+            f"{kind}: labels must be from 0 to {classes - 1}, the predictions have {classes} "
+            f"classes; got labels from {t.min()} to {t.max()}"
+        )
+    return t.astype(p.dtype), p
+
+
+def row_values(kind: str, attrs: dict[str, float], t: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Return one value of `kind` for each row, arrays as `fitted` makes them."""
+    return ROW_VALUES[kind](*_matrices(t, p), attrs).reshape(p.shape[:-1])
+
+
+def _matrices(t: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    p = p.reshape(-1, p.shape[-1]) if p.ndim else p.reshape(1, 1)
+    return t.reshape(len(p), -1), p
+
+
+def spread(sample_weight: ArrayLike, values: np.ndarray) -> np.ndarray:
+    """Return one weight for each value, of weights per sample or per value."""
+    w = np.asarray(sample_weight, dtype=values.dtype)
+    if w.ndim == values.ndim + 1 and w.shape[-1] == 1:
+        w = w[..., 0]
+    if w.shape != values.shape[: w.ndim]:
+        raise ValueError(
+            f"sample_weight: expected shape {values.shape[:1]} or {values.shape}, got {w.shape}"
+        )
+    return np.broadcast_to(w.reshape(w.shape + (1,) * (values.ndim - w.ndim)), values.shape)
