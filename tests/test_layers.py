@@ -197,6 +197,7 @@ def test_wrong_number_of_features():
         (lambda: Concatenate(axis=2)([Input((2,)), Input((3,))]), "along axis 2"),
         (lambda: PReLU(shared_axes=[2])(Input((3,))), "from 1 to 1"),
         (lambda: Dense(3)("text"), "cannot make an array"),
+        (lambda: Dense(3)(None), "cannot make an array of numbers from NoneType"),
         (lambda: Dense(3)(5.0), "single number"),
         (lambda: layers.deserialize({"class_name": "Dens"}), "no layer class 'Dens'"),
     ],
@@ -213,13 +214,19 @@ def test_arrays_and_tensors_do_not_mix():
 
 def test_a_failed_build_leaves_no_weights():
     layer = Dense(3, bias_initializer=lambda shape, dtype=None: np.zeros(7))
-    with pytest.raises(ValueError, match="broadcast"):
+    with pytest.raises(ValueError, match=r"initializer of 'bias' must return .*\(3,\), got \(7,\)"):
         layer.build((None, 2))
     assert layer.weights == []
     assert not layer.built
     layer.bias_initializer = layers.base.initializers.Zeros()
     layer.build((None, 2))
     assert len(layer.weights) == 2
+
+
+def test_initializers_that_take_no_dtype():
+    layer = Dense(3, name="out", kernel_initializer=lambda shape: np.zeros(shape))
+    with pytest.raises(TypeError, match=r"Dense 'out': cannot initialize 'kernel'.*dtype="):
+        layer(A)
 
 
 # --- weights ---------------------------------------------------------------------------------

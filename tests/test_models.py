@@ -139,6 +139,7 @@ def test_adding_after_training():
         (lambda m: m.add("dense"), "only layers can be added, got 'dense'"),
         (lambda m: m.add(Dense), "make an instance"),
         (lambda m: m.add(Concatenate()), "list of at least 2"),
+        (lambda m: m.add(m), "cannot contain itself"),
     ],
 )
 def test_errors_of_add_leave_the_model_unchanged(add, message):
@@ -360,6 +361,14 @@ def test_bad_symbolic_calls():
         model([Input((4,)), Input((5,))])
     with pytest.raises(TypeError, match="together"):
         model([Input((4,)), X])
+
+
+@pytest.mark.parametrize("engine", ["c", "numpy"])
+def test_number_types_do_not_mix(engine):
+    model = Sequential([Input((4,)), Dense(3, name="wide", dtype="float64"), Dense(2)])
+    config.set_engine(engine)
+    with pytest.raises(ValueError, match="'wide' computes in float64, its model in float32"):
+        model.predict(X, verbose=0)
 
 
 def test_get_layer():

@@ -250,7 +250,7 @@ class Layer:
         variable = Variable(
             shape,
             name=name,
-            initializer=initializers.get(initializer),
+            initializer=self._checked(name, initializers.get(initializer)),
             dtype=dtype or self.dtype,
             trainable=trainable and self._trainable,
             path=f"{self.name}/{name}",
@@ -260,6 +260,26 @@ class Layer:
         )
         self._weights.append((variable, bool(trainable)))
         return variable
+
+    def _checked(self, name: str, initializer: Any) -> Any:
+        """Return the initializer with an error that teaches if what it draws does not fit."""
+
+        def draw(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+            try:
+                drawn = np.asarray(initializer(shape, dtype=dtype))
+            except TypeError as error:
+                raise TypeError(
+                    f"{type(self).__name__} '{self.name}': cannot initialize {name!r}: {error}; "
+                    "an initializer is called as initializer(shape, dtype=...)"
+                ) from error
+            if drawn.shape != shape:
+                raise ValueError(
+                    f"{type(self).__name__} '{self.name}': the initializer of {name!r} must "
+                    f"return an array of shape {shape}, got {drawn.shape}"
+                )
+            return drawn
+
+        return draw
 
     @property
     def trainable(self) -> bool:

@@ -105,12 +105,14 @@ def run(layer: Layer, inputs: Any, *, training: bool) -> np.ndarray:
 
 def as_batch(layer: Layer, x: Any) -> np.ndarray:
     try:
-        array = np.asarray(x, layer.dtype)
+        array = None if x is None else np.asarray(x, layer.dtype)
     except (TypeError, ValueError):
+        array = None
+    if array is None:
         raise ValueError(
             f"{type(layer).__name__} '{layer.name}': cannot make an array of numbers from "
             f"{type(x).__name__}: pass an array of shape (samples, ...) or a symbolic tensor"
-        ) from None
+        )
     if array.ndim == 0:
         raise ValueError(
             f"{type(layer).__name__} '{layer.name}': expected an array of shape (samples, ...), "

@@ -87,6 +87,8 @@ class Sequential(Model):
             raise ValueError(
                 f"Sequential '{self.name}': only layers can be added, got {layer!r}{hint}"
             )
+        if layer is self:
+            raise ValueError(f"Sequential '{self.name}' cannot contain itself")
         if any(layer.name == other.name for other in self._stack):
             raise ValueError(
                 f"Sequential '{self.name}': there is a layer named {layer.name!r} already: give "
