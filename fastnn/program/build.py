@@ -119,6 +119,12 @@ def _lower(
                         f"Variable '{variable.path}' has a regularizer or a constraint, which "
                         "training does not apply yet: leave them None"
                     )
+                if variable.dtype != program.dtype:
+                    raise ValueError(
+                        f"Layer '{node.layer.name}' computes in {variable.dtype}, its model in "
+                        f"{program.dtype}: give all layers one dtype, e.g. by "
+                        f"config.set_floatx('{variable.dtype}') before they are made"
+                    )
                 program.variables.append(variable)
                 if id(variable) in trainable:
                     program.trainable.append(variable)
