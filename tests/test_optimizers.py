@@ -12,7 +12,7 @@ import pytest
 import fastnn.optimizers as O
 from fastnn.operations import RULES
 from fastnn.optimizers import schedules as S
-from fastnn.optimizers.base import power
+from fastnn.optimizers.base import POWERS, power, powers
 from fastnn.variable import Variable
 
 START = [1.0, -2.0, 0.5]
@@ -105,6 +105,13 @@ def test_powers_need_only_multiplication():
     assert power(0.9, exponents)[:4].tolist() == [1.0, 0.9, squares, 0.9 * squares]
     np.testing.assert_allclose(power(0.9, exponents), 0.9**exponents, rtol=1e-14)
     assert exponents.tolist() == [0, 1, 2, 3, 10, 37]
+
+
+@pytest.mark.parametrize("first", [0, 1, POWERS - 3, POWERS, 7 * POWERS + 5])
+@pytest.mark.parametrize("count", [1, 2, 5, 2 * POWERS])
+def test_powers_looked_up_in_blocks_are_the_same(first, count):
+    expected = power(0.999, np.arange(first, first + count))
+    assert powers(0.999, first, count).tobytes() == expected.tobytes()
 
 
 def test_decay_goes_with_the_rate():

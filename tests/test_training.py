@@ -89,13 +89,14 @@ def test_the_loss_is_measured_during_the_updates(engine):
 
 
 def test_shuffling_visits_every_row_in_a_new_order_each_epoch():
-    first = loops.epoch_order(50, shuffle=True, seed=7, iterations=0)
-    second = loops.epoch_order(50, shuffle=True, seed=7, iterations=2)
+    shuffler = loops.Shuffler(7)
+    first, second = shuffler.order(50, 0), shuffler.order(50, 2)
     assert sorted(first) == sorted(second) == list(range(50))
     assert list(first) != list(second) != list(range(50))
-    again = loops.epoch_order(50, shuffle=True, seed=7, iterations=2)
-    assert list(second) == list(again)
-    assert list(loops.epoch_order(5, shuffle=False, seed=7, iterations=2)) == [0, 1, 2, 3, 4]
+    assert list(second) == list(loops.Shuffler(7).order(50, 2))
+    assert list(second) != list(loops.Shuffler(8).order(50, 2))
+    key = np.array([7, 2], np.uint64)
+    assert list(second) == list(np.random.Generator(np.random.Philox(key=key)).permutation(50))
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not(engine):

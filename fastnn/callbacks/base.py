@@ -146,6 +146,7 @@ class CallbackList(Callback):
         super().__init__()
         self.callbacks: list[Any] = []
         self._extend(callbacks)
+        self.has_guests = bool(self.callbacks)  # others than those added here
         if add_progbar and not any(isinstance(c, ProgbarLogger) for c in self.callbacks):
             self.callbacks.append(ProgbarLogger())
         self.history = next((c for c in self.callbacks if isinstance(c, History)), None)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.optimizers.base import Optimizer, fraction, positive, power
+from fastnn.optimizers.base import Optimizer, fraction, positive, powers
 
 
 class Adam(Optimizer):
@@ -54,7 +54,9 @@ class Adam(Optimizer):
         return self.beta_1, self.beta_2, self.epsilon
 
     def step_sizes(self, rates: np.ndarray, steps: np.ndarray) -> np.ndarray:
-        return rates * np.sqrt(1 - power(self.beta_2, steps)) / (1 - power(self.beta_1, steps))
+        first, count = int(steps[0]), len(steps)
+        slow, fast = powers(self.beta_2, first, count), powers(self.beta_1, first, count)
+        return rates * np.sqrt(1 - slow) / (1 - fast)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -7,6 +7,7 @@ coefficients, so a whole epoch can run without asking it again.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -300,13 +301,7 @@ class Optimizer:
 
 
 def power(base: float, exponents: np.ndarray) -> np.ndarray:
-    """Return base**n for integers n >= 0 by repeated squaring: the same bits everywhere.
-
-    Few powers are computed one by one: the arithmetic is the same, without NumPy's overhead, which
-    an epoch of a small model would feel.
-    """
-    if exponents.size <= 32:
-        return np.array([_power(float(base), n) for n in exponents.tolist()])
+    """Return base**n for integers n >= 0 by repeated squaring: the same bits everywhere."""
     result = np.ones(exponents.shape)
     square, bit, largest = float(base), 1, int(exponents.max())
     while bit <= largest:
@@ -316,14 +311,27 @@ def power(base: float, exponents: np.ndarray) -> np.ndarray:
     return result
 
 
-def _power(base: float, n: int) -> float:
-    result = 1.0
-    while n:
-        if n & 1:
-            result *= base
-        base *= base
-        n >>= 1
-    return result
+def powers(base: float, first: int, count: int) -> np.ndarray:
+    """Return base**n for n = first, first + 1 ..., `count` of them.
+
+    They are looked up in blocks: an epoch of a small model would feel the time to compute them.
+    """
+    parts = []
+    while count > 0:
+        block, start = divmod(first, POWERS)
+        parts.append(_block(base, block)[start : start + count])
+        first += len(parts[-1])
+        count -= len(parts[-1])
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+POWERS = 2048
+"""Powers computed at a time."""
+
+
+@functools.lru_cache(maxsize=32)
+def _block(base: float, number: int) -> np.ndarray:
+    return power(base, np.arange(number * POWERS, (number + 1) * POWERS))
 
 
 def fraction(who: str, name: str, value: Any) -> float:

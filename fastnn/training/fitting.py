@@ -134,13 +134,14 @@ class Fitting(Compilable):
             passes = Passes(self, train.rows, batch_size, bool(shuffle), steps_per_epoch)
             pace = _pace(hooks, "train")
             logs: dict[str, Any] = {}
+            slot = None
             try:
                 hooks.on_train_begin()
                 for epoch in range(initial_epoch, epochs):
                     hooks.on_epoch_begin(epoch)
-                    # A callback may have frozen a layer, or evaluated the model.
-                    self._engines.build(self, compiled, train)
-                    slot = self._engines.training(compiled.engine, batch_size)
+                    if slot is None or hooks.has_guests:  # one may have frozen a layer
+                        self._engines.build(self, compiled, train)
+                        slot = self._engines.training(compiled.engine, batch_size)
                     slot.reset()
                     rows = passes.next_epoch()
                     lock = self._engines.lock

@@ -46,16 +46,22 @@ class Pace:
         self._steps = max(1, int(min(fitting, 16 * max(steps, self._steps))))
 
 
-def epoch_order(rows: int, *, shuffle: bool, seed: int, iterations: int) -> np.ndarray:
-    """Return the row numbers in the order of one pass over the data.
+class Shuffler:
+    """Orders the rows of each pass over the data.
 
-    A function of the model's seed and of the steps done so far, so that a training that resumes
-    from a file goes on as if it had not stopped.
+    An order is a function of the model's seed and of the steps done so far, so that a training
+    that resumes from a file goes on as if it had not stopped.
     """
-    if not shuffle:
-        return np.arange(rows)
-    key = np.array([seed, iterations], np.uint64)
-    return np.random.Generator(np.random.Philox(key=key)).permutation(rows)
+
+    def __init__(self, seed: int) -> None:
+        self._philox = np.random.Philox(key=[seed, 0])
+        self._generator = np.random.Generator(self._philox)
+        self._start = self._philox.state  # a counter of zero, nothing drawn yet
+
+    def order(self, rows: int, iterations: int) -> np.ndarray:
+        self._start["state"]["key"][1] = iterations
+        self._philox.state = self._start
+        return self._generator.permutation(rows)
 
 
 class Passes:
@@ -71,19 +77,16 @@ class Passes:
         self.model = model
         self.rows = rows
         self.batch_size = batch_size
-        self.shuffle = shuffle
         self.steps = steps_per_epoch
-        self._order: np.ndarray | None = None
-        self._used = 0
+        self._shuffler = Shuffler(model.seed) if shuffle else None
+        self._order = np.arange(rows)
+        self._used = rows
 
     def next_epoch(self) -> np.ndarray:
-        if self._order is None or self._used >= self.rows:
-            self._order = epoch_order(
-                self.rows,
-                shuffle=self.shuffle,
-                seed=self.model.seed if self.shuffle else 0,
-                iterations=self.model.optimizer.iterations,
-            )
+        if self._used >= self.rows:
+            if self._shuffler is not None:
+                iterations = self.model.optimizer.iterations
+                self._order = self._shuffler.order(self.rows, iterations)
             self._used = 0
         if self.steps is None:
             return self._order
