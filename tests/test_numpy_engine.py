@@ -214,7 +214,7 @@ def test_diverging_training_warns_of_nothing_and_has_infinite_loss(name):
     case = make("plain")
     case.losses = ["mse"]
     case.y, case.metrics = [np.ones((case.rows, 4))], None
-    case.outputs = [Dense(4, activation="exponential")(case.outputs[0])]
+    case.outputs = [Dense(4, activation="exponential", dtype="float64")(case.outputs[0])]
     logs = train(case, ENGINES[name], optimizers.SGD(1e30), epochs=6)
     assert not np.isfinite(logs[-1]["loss"])
 
