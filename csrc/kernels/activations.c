@@ -15,24 +15,18 @@ FNN_INLINE vec linear(vec x, vec slope) {
   return x;
 }
 
-/* x > 0 ? x : 0, but NaN stays NaN. */
+/* x < 0 ? 0 : x, so NaN stays NaN. */
 FNN_INLINE vec relu(vec x, vec slope) {
   (void)slope;
-  return vec_max(vec_zero(), x);
+  return vec_where(vec_not_lt(x, vec_zero()), x);
 }
 
 FNN_INLINE vec leaky_relu(vec x, vec slope) {
   return vec_select(vec_gt(x, vec_zero()), x, vec_mul(x, slope));
 }
 
-/* x limited to [low, high]; NaN stays NaN. */
-FNN_INLINE vec clamp(vec x, real low, real high) {
-  return vec_min(vec_set(high), vec_max(vec_set(low), x));
-}
-
 FNN_INLINE vec relu6(vec x, vec slope) {
-  (void)slope;
-  return clamp(x, 0, 6);
+  return vec_select(vec_gt(x, vec_set(6)), vec_set(6), relu(x, slope));
 }
 
 FNN_INLINE vec sigmoid(vec x, vec slope) {
@@ -42,8 +36,8 @@ FNN_INLINE vec sigmoid(vec x, vec slope) {
 
 /* relu6(x + 3)/6 */
 FNN_INLINE vec hard_sigmoid(vec x, vec slope) {
-  (void)slope;
-  return clamp(vec_fma(x, vec_set(REAL(1.0 / 6)), vec_set(REAL(0.5))), 0, 1);
+  vec y = vec_fma(x, vec_set(REAL(1.0 / 6)), vec_set(REAL(0.5)));
+  return vec_select(vec_gt(y, vec_set(1)), vec_set(1), relu(y, slope));
 }
 
 FNN_INLINE vec tanh_(vec x, vec slope) {

@@ -71,7 +71,7 @@ void KERNEL(update)(int rule, real *w, const real *g, real *const *slots, const 
         SPAN(n, MOMENTS STORE(w, vec_sub(W, STEP(v))););
       } else {
         real *restrict largest = slots[2];
-        SPAN(n, MOMENTS vec h = vec_max(LOAD(largest), v); STORE(largest, h);
+        SPAN(n, MOMENTS vec h = LOAD(largest); h = vec_select(vec_gt(h, v), h, v); STORE(largest, h);
              STORE(w, vec_sub(W, STEP(h))););
       }
       break;

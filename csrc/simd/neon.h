@@ -39,6 +39,7 @@ FNN_INLINE reg reg_fnma(reg a, reg b, reg c) { return VF(fms)(c, a, b); }
 FNN_INLINE mreg reg_lt(reg a, reg b) { return VF(clt)(a, b); }
 FNN_INLINE mreg reg_le(reg a, reg b) { return VF(cle)(a, b); }
 FNN_INLINE mreg reg_eq(reg a, reg b) { return VF(ceq)(a, b); }
+FNN_INLINE mreg reg_not_lt(reg a, reg b) { return VU(eor)(VF(clt)(a, b), ireg_set(-1)); }
 FNN_INLINE mreg mask_and_reg(mreg a, mreg b) { return VU(and)(a, b); }
 FNN_INLINE reg reg_select(mreg m, reg a, reg b) { return VF(bsl)(m, a, b); }
 FNN_INLINE reg reg_where(mreg m, reg a) { return reg_from_bits(VU(and)(m, reg_bits(a))); }

@@ -58,6 +58,7 @@ FNN_INLINE ireg ireg_set(sint x) { return (ireg)FNN_SPLAT(x); }
 #define reg_lt(a, b) ((a) < (b))
 #define reg_le(a, b) ((a) <= (b))
 #define reg_eq(a, b) ((a) == (b))
+#define reg_not_lt(a, b) (~((a) < (b)))
 #define mask_and_reg(a, b) ((a) & (b))
 #define ireg_and(a, b) ((a) & (b))
 #define ireg_or(a, b) ((a) | (b))

@@ -148,10 +148,13 @@ FNN_BINARY(vec_mul, vec, F)
 #define F(k) reg_div(a.r##k, b.r##k)
 FNN_BINARY(vec_div, vec, F)
 #undef F
-#define F(k) reg_max(a.r##k, b.r##k) /* a > b ? a : b, so b if either is NaN */
+/* a > b ? a : b and a < b ? a : b, so b if either is NaN. For operands of further arithmetic: while
+ * denormals are flushed, some CPUs flush here and some do not. To store the result, compare and
+ * select. */
+#define F(k) reg_max(a.r##k, b.r##k)
 FNN_BINARY(vec_max, vec, F)
 #undef F
-#define F(k) reg_min(a.r##k, b.r##k) /* a < b ? a : b, so b if either is NaN */
+#define F(k) reg_min(a.r##k, b.r##k)
 FNN_BINARY(vec_min, vec, F)
 #undef F
 #define F(k) reg_sqrt(a.r##k)
@@ -172,7 +175,7 @@ FNN_INLINE vec vec_fnma(vec a, vec b, vec c) {
 #undef F
 }
 
-/* --- comparisons (false if either is NaN) and selection -------------------------------------- */
+/* --- comparisons (false if either is NaN) and selection: denormals stay as they are ----------- */
 
 #define F(k) reg_lt(a.r##k, b.r##k)
 FNN_COMPARE(vec_lt, F)
@@ -182,6 +185,9 @@ FNN_COMPARE(vec_le, F)
 #undef F
 #define F(k) reg_eq(a.r##k, b.r##k)
 FNN_COMPARE(vec_eq, F)
+#undef F
+#define F(k) reg_not_lt(a.r##k, b.r##k) /* true if either is NaN */
+FNN_COMPARE(vec_not_lt, F)
 #undef F
 FNN_INLINE vmask vec_gt(vec a, vec b) { return vec_lt(b, a); }
 FNN_INLINE vmask vec_ge(vec a, vec b) { return vec_le(b, a); }

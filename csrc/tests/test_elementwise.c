@@ -1,0 +1,205 @@
+/* Scaling, merging, dropout and conversion: exact results. */
+#include "check.h"
+#include "kernels/random.h"
+
+static void scale_and_add(void) {
+  label("scale and add");
+  for (size_t s = 0; s < COUNT(SIZES); s++) {
+    const size_t n = SIZES[s];
+    const real factor = (real)1.7, offset = (real)-0.3;
+    const real *x = numbers(0, n, -9, 9, 1), *before = numbers(1, n, -9, 9, 1);
+    FOR_TABLES {
+      real *y = output(2, n), *z = copy_of(3, before, n), *sum = copy_of(4, before, n);
+      k->scale(y, x, factor, offset, n, 0);
+      k->scale(z, x, factor, offset, n, 1);
+      k->add(sum, x, n);
+      agree(y, n);
+      agree(z, n);
+      agree(sum, n);
+      for (size_t i = 0; i < n && !flushing; i++) {
+        const real once = sizeof(real) == 4 ? (real)fmaf((float)x[i], (float)factor, (float)offset)
+                                            : (real)fma(x[i], factor, offset);
+        check(bits_of(y[i]) == bits_of(once), "scale[%zu]", i);
+        check(bits_of(z[i]) == bits_of((real)(before[i] + once)), "accumulated scale[%zu]", i);
+        check(bits_of(sum[i]) == bits_of((real)(before[i] + x[i])), "add[%zu]", i);
+      }
+    }
+  }
+}
+
+static real merged(int merge, real a, real b) {
+  switch (merge) {
+    case FNN_ADD: return a + b;
+    case FNN_SUBTRACT: return a - b;
+    case FNN_MULTIPLY: return a * b;
+    case FNN_MAXIMUM: return a > b ? a : b;
+    default: return a < b ? a : b;
+  }
+}
+
+static void merged_gradients(int merge, real a, real b, real dy, real *da, real *db) {
+  const int to_a = merge == FNN_MAXIMUM ? a >= b : a <= b;
+  *da = *db = dy;
+  if (merge == FNN_SUBTRACT) *db = -dy;
+  if (merge == FNN_MULTIPLY) *da = dy * b, *db = dy * a;
+  if (merge >= FNN_MAXIMUM) *da = to_a ? dy : 0, *db = to_a ? 0 : dy;
+}
+
+static void merges(void) {
+  for (int merge = 0; merge <= FNN_MINIMUM; merge++)
+    for (size_t s = 0; s < COUNT(SIZES); s++) {
+      const size_t n = SIZES[s];
+      const real *a = numbers(0, n, -9, 9, 1), *dy = numbers(2, n, -9, 9, 0);
+      real *b = numbers(1, n, -9, 9, 1);
+      const real *before = numbers(3, n, -9, 9, 0);
+      for (size_t i = 0; i < n; i += 4) b[i] = a[i]; /* ties */
+      label("merge %d n=%zu", merge, n);
+      FOR_TABLES {
+        real *y = output(4, n), *da = output(5, n), *db = output(6, n);
+        real *more_a = copy_of(7, before, n), *more_b = copy_of(8, before, n);
+        k->merge(y, a, b, merge, n);
+        k->merge_backward(da, 0, db, 0, dy, a, b, merge, n);
+        k->merge_backward(more_a, 1, NULL, 0, dy, a, b, merge, n);
+        k->merge_backward(NULL, 0, more_b, 1, dy, a, b, merge, n);
+        agree(y, n);
+        agree(da, n);
+        agree(db, n);
+        agree(more_a, n);
+        agree(more_b, n);
+        for (size_t i = 0; i < n && !flushing; i++) {
+          real want_a, want_b;
+          merged_gradients(merge, a[i], b[i], dy[i], &want_a, &want_b);
+          check(bits_of(y[i]) == bits_of(merged(merge, a[i], b[i])), "y[%zu]", i);
+          check(bits_of(da[i]) == bits_of(want_a), "da[%zu]", i);
+          check(bits_of(db[i]) == bits_of(want_b), "db[%zu]", i);
+          check(bits_of(more_a[i]) == bits_of((real)(before[i] + want_a)), "more da[%zu]", i);
+          check(bits_of(more_b[i]) == bits_of((real)(before[i] + want_b)), "more db[%zu]", i);
+        }
+      }
+    }
+}
+
+/* The known answers that Random123, the authors' own library, publishes with Philox. */
+static void known_words(void) {
+  static const uint32_t zeros[] = {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8};
+  static const uint32_t ones[] = {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd};
+  static const uint32_t pi[] = {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1};
+  uint32_t words[PHILOX_WORDS];
+  label("Philox");
+  philox(words, (fnn_random){0, 0, 0}, 0);
+  check(!memcmp(words, zeros, sizeof zeros), "zeros");
+  philox(words, (fnn_random){UINT64_MAX, UINT32_MAX, UINT32_MAX}, UINT64_MAX);
+  check(!memcmp(words, ones, sizeof ones), "ones");
+  philox(words, (fnn_random){0x299f31d0a4093822u, 0x13198a2e, 0x03707344}, 0x85a308d3243f6a88u);
+  check(!memcmp(words, pi, sizeof pi), "pi");
+}
+
+static uint32_t word_of(fnn_random random, uint64_t element) {
+  uint32_t words[PHILOX_WORDS];
+  philox(words, random, element / 4);
+  return words[element % 4];
+}
+
+static void dropout(void) {
+  static const uint64_t firsts[] = {0, 1, 62, 4294967290u * 4, 17179869185u};
+  static const double rates[] = {0, 0.3, 0.5, 0.999, 1};
+  const fnn_random random = {123456789012345u, 77, 3};
+  for (size_t f = 0; f < COUNT(firsts); f++)
+    for (size_t r = 0; r < COUNT(rates); r++)
+      for (size_t s = 0; s < COUNT(SIZES); s++) {
+        const size_t n = SIZES[s];
+        const double rate = rates[r];
+        const real *x = numbers(0, n, -9, 9, 0), *before = numbers(1, n, -9, 9, 0);
+        const real factor = rate < 1 ? (real)(1 / (1 - rate)) : 0;
+        label("dropout %g from %llu n=%zu", rate,
+                 (unsigned long long)firsts[f], n);
+        FOR_TABLES {
+          real *y = output(2, n), *z = copy_of(3, before, n), *in_place = copy_of(4, x, n);
+          k->dropout(y, x, rate, random, firsts[f], n, 0);
+          k->dropout(z, x, rate, random, firsts[f], n, 1);
+          /* In two calls it must be the same. */
+          k->dropout(in_place, in_place, rate, random, firsts[f], n / 3, 0);
+          k->dropout(in_place + n / 3, in_place + n / 3, rate, random, firsts[f] + n / 3,
+                     n - n / 3, 0);
+          agree(y, n);
+          agree(z, n);
+          for (size_t i = 0; i < n; i++) {
+            const int keep = (double)word_of(random, firsts[f] + i) >= floor(rate * 4294967296.0);
+            const real want = keep ? x[i] * factor : 0;
+            check(y[i] == want, "y[%zu]", i);
+            check(z[i] == before[i] + want, "accumulated y[%zu]", i);
+            check(in_place[i] == want, "y in place [%zu]", i);
+          }
+        }
+      }
+  long kept = 0;
+  for (uint64_t i = 0; i < 20000; i++) kept += word_of(random, i) >= (uint32_t)(0.3 * 4294967296.0);
+  check(labs(kept - 14000) < 300, "kept %ld of 20000 at rate 0.3", kept);
+}
+
+#define CONVERSION(type, source, low, high)                                                       \
+  for (size_t s = 0; s < COUNT(SIZES); s++)                                                       \
+    for (int step = -1; step <= 3; step++) {                                                      \
+      const size_t n = SIZES[s], reach = (size_t)abs(step);                                       \
+      const size_t count = n ? (n - 1) * reach + 1 : 0;                                           \
+      type *x = bytes_slot(0, count, sizeof(type));                                               \
+      for (size_t i = 0; i < count; i++) x[i] = (type)uniform(low, high);                         \
+      if (count) x[0] = (type)(low), x[count - 1] = (type)(high);                                 \
+      const type *start = step < 0 && count ? x + count - 1 : x;                                  \
+      label("convert " #type);                                                                  \
+      FOR_TABLES {                                                                                \
+        real *y = output(1, n);                                                                   \
+        k->convert(y, start, step * (ptrdiff_t)sizeof(type), source, n);                          \
+        agree(y, n);                                                                              \
+        for (size_t i = 0; i < n && !flushing; i++)                                               \
+          check(bits_of(y[i]) == bits_of((real)start[(ptrdiff_t)i * step]), "[%zu]", i);          \
+      }                                                                                           \
+    }
+
+static void conversions(void) {
+  CONVERSION(float, FNN_SRC_F32, -3e38, 3e38)
+  CONVERSION(double, FNN_SRC_F64, -1e300, 1e39)
+  CONVERSION(double, FNN_SRC_F64, -1, 1)
+  CONVERSION(uint8_t, FNN_SRC_U8, 0, 255)
+  CONVERSION(int8_t, FNN_SRC_I8, -128, 127)
+  CONVERSION(uint16_t, FNN_SRC_U16, 0, 65535)
+  CONVERSION(int16_t, FNN_SRC_I16, -32768, 32767)
+  CONVERSION(uint32_t, FNN_SRC_U32, 0, 4294967295.0)
+  CONVERSION(int32_t, FNN_SRC_I32, -2147483648.0, 2147483647.0)
+  CONVERSION(uint64_t, FNN_SRC_U64, 0, 18446744073709549568.0)
+  CONVERSION(int64_t, FNN_SRC_I64, -9223372036854775808.0, 9223372036854774784.0)
+  label("convert bool");
+  const uint8_t truth[] = {0, 1, 255, 2, 0};
+  FOR_TABLES {
+    real *y = output(1, 5);
+    k->convert(y, truth, 1, FNN_SRC_BOOL, 5);
+    for (int i = 0; i < 5; i++) check(y[i] == (truth[i] != 0), "[%d]", i);
+  }
+}
+
+/* Every fifth byte of an unaligned record. */
+static void unaligned(void) {
+  label("convert unaligned");
+  char bytes[64];
+  for (int i = 0; i < 64; i++) bytes[i] = (char)i;
+  FOR_TABLES {
+    real *y = output(0, 5);
+    k->convert(y, bytes + 1, 5, FNN_SRC_I32, 5);
+    for (int i = 0; i < 5; i++) {
+      int32_t value;
+      memcpy(&value, bytes + 1 + 5 * i, 4);
+      check(y[i] == (real)value, "[%d]", i);
+    }
+  }
+}
+
+static void cases(void) {
+  scale_and_add();
+  merges();
+  known_words();
+  dropout();
+  conversions();
+  unaligned();
+}
+
+int main(void) { return run(cases); }

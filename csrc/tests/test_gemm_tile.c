@@ -1,0 +1,71 @@
+/* The micro-kernel against one chain of scalar multiply-adds for each element: equal to the bit. */
+#include "check.h"
+
+static real multiply_add(real a, real b, real c) {
+  return sizeof(real) == 4 ? (real)fmaf((float)a, (float)b, (float)c) : (real)fma(a, b, c);
+}
+
+static void tiles(void) {
+  static const size_t depths[] = {0, 1, 2, 17};
+  for (size_t m = 1; m <= 8; m++)
+    for (size_t n = 1; n <= 8 * FNN_LANES; n += n < 20 ? 1 : 13)
+      for (size_t d = 0; d < COUNT(depths); d++)
+        for (int variant = 0; variant < 4; variant++) { /* accumulate, A transposed */
+          const size_t depth = depths[d], b_row = n + 3, c_row = n + 5;
+          const int accumulate = variant & 1, transposed = variant & 2;
+          const size_t a_row = transposed ? 1 : depth + 1, a_step = transposed ? m + 2 : 1;
+          const real *a = numbers(0, m * depth + 2 * m + 2 * depth + 2, -1, 1, d == 2);
+          const real *b = numbers(1, depth ? (depth - 1) * b_row + n : 0, -1, 1, 0);
+          const real *before = numbers(2, (m - 1) * c_row + n, -1, 1, 0);
+          rewind_expectations();
+          int first = 1;
+          for (table = 0; table < table_count; table++, next_expectation = 0) {
+            const kernels *k = tables[table];
+            if (m > (size_t)k->tile_rows || n > k->tile_vectors[m] * FNN_LANES) continue;
+            label("tile %s m=%zu n=%zu k=%zu variant=%d", k->isa, m, n,
+                     depth, variant);
+            real *c = copy_of(3, before, (m - 1) * c_row + n);
+            k->gemm_tile(c, c_row, a, a_row, a_step, b, b_row, m, n, depth, accumulate);
+            for (size_t i = 0; i < m; i++)
+              for (size_t j = 0; j < (i + 1 < m ? c_row : n); j++) {
+                real want = accumulate || j >= n ? before[i * c_row + j] : 0;
+                if (j < n && !flushing) {
+                  for (size_t p = 0; p < depth; p++)
+                    want = multiply_add(a[i * a_row + p * a_step], b[p * b_row + j], want);
+                  check(bits_of(c[i * c_row + j]) == bits_of(want), "c[%zu,%zu]", i, j);
+                } else if (j >= n) {
+                  check(bits_of(c[i * c_row + j]) == bits_of(want), "wrote outside the tile");
+                }
+                if (first && j < n) digest = (digest ^ bits_of(want)) * 1099511628211u;
+              }
+            first = 0;
+            check_before();
+          }
+        }
+}
+
+static void transposes(void) {
+  label("transpose");
+  for (size_t s = 0; s < COUNT(SIZES); s++)
+    for (size_t r = 0; r < COUNT(SIZES) - 1; r++) {
+      const size_t n = SIZES[s], rows = SIZES[r], to_row = n + 2, from_row = rows + 1;
+      if (!n || !rows) continue;
+      const real *from = numbers(0, (n - 1) * from_row + rows, -1, 1, 1);
+      FOR_TABLES {
+        real *to = output(1, (rows - 1) * to_row + n);
+        k->transpose(to, to_row, from, from_row, n, rows);
+        for (size_t p = 0; p < rows; p++)
+          for (size_t j = 0; j < (p + 1 < rows ? to_row : n); j++)
+            check(bits_of(to[p * to_row + j]) == (j < n ? bits_of(from[j * from_row + p]) : 1),
+                  "[%zu,%zu] of %zu x %zu", p, j, rows, n);
+        check_before();
+      }
+    }
+}
+
+static void cases(void) {
+  tiles();
+  transposes();
+}
+
+int main(void) { return run(cases); }
