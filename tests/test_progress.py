@@ -190,7 +190,7 @@ def test_predict_is_silent_unless_it_takes_long_or_is_asked(capsys, clock, monke
     slow = type("Slow", (), {"bind": engine.bind, "unbind": engine.unbind})()
     slow.predict = lambda *a: (setattr(clock, "now", clock.now + 1), engine.predict(*a))
     monkeypatch.setattr(one._engines._predicting, "engine", slow)
-    one._quick = None
+    one._engines.quick = None
     one.predict(X)
     assert capsys.readouterr().out.startswith(f"3/3 {BAR} 1s 333ms/step\n")
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -515,6 +518,30 @@ def test_predict_keeps_no_data(engine):
         use(mine)
         del mine
         assert watch() is None
+
+
+def test_a_model_without_compile_predicts_with_the_engine_in_use():
+    x, _ = data(3)
+    model = Sequential([Input((4,)), Dense(2)])
+    model.predict(x)
+    config.set_engine("numpy")
+    model.predict(x)
+    assert model._engines._predicting.name == "numpy"
+
+
+@pytest.mark.parametrize("copy", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_a_copy_trains_on_by_itself(engine, copy):
+    x, y = data()
+    model = classifier()
+    model.fit(x, y, verbose=0)
+    model.predict(x)
+    twin = copy(model)
+    before = weights(model)
+    assert_same_bits(before, weights(twin))
+    twin.fit(x, y, epochs=2, verbose=0)
+    assert_same_bits(before, weights(model))
+    model.fit(x, y, epochs=2, verbose=0)
+    assert_same_bits(weights(model), weights(twin))
 
 
 def test_a_loop_of_predictions_leaks_nothing():

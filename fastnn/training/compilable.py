@@ -27,7 +27,6 @@ class Compilable:
     _seed: int | None = None
     _engines_made: Engines | None = None
     _compile_arguments: dict[str, Any] | None = None
-    _quick: Any = None  # see Predicting.predict
 
     # What a model provides.
     name: str
@@ -103,7 +102,7 @@ class Compilable:
         }
         if self._seed is None:
             self._seed = config.next_seed()
-        self._quick = None
+        self._engines.quick = None
         self.stop_training = False
 
     @property

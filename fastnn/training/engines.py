@@ -83,6 +83,7 @@ class Engines:
         self._testing: Slot | None = None
         self._predicting: Slot | None = None
         self._predicts: Any = None
+        self.quick: Any = None  # see predicting.Quick
 
     def __reduce__(self) -> Any:
         return Engines, ()

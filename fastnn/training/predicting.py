@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,16 +13,29 @@ from fastnn.training.compilable import Compilable
 from fastnn.training.data import read_data
 from fastnn.training.loops import QUIET, SHOWN, Pace, predict_steps
 
+if TYPE_CHECKING:
+    from fastnn.training.engines import Slot
+
 FLOAT32 = np.dtype(np.float32)
 
 PATIENCE = 0.5
 """Seconds that predict may take before ``verbose="auto"`` shows a progress bar."""
 
 
+class Quick:
+    """What the next prediction for an array like the last one needs to know."""
+
+    def __init__(self, model: Any, slot: Slot, x: np.ndarray, output: np.ndarray) -> None:
+        self.slot = slot
+        self.engine = model._compiled.engine if model.compiled else None
+        self.outputs = model.outputs
+        self.sample = x.shape[1:]
+        self.result = output.shape[1:]
+        self.dtype = output.dtype
+
+
 class Predicting(Compilable):
     """Prediction."""
-
-    # _quick: (lock, slot, engine, sample shape, output shape, dtype, model.outputs) or None
 
     def predict(
         self,
@@ -55,28 +68,29 @@ class Predicting(Compilable):
         ValueError, TypeError
             If an argument or the data does not fit.
         """
-        quick = self._quick
+        engines = self._engines
+        quick = engines.quick
         if (
             quick is not None
             and type(x) is np.ndarray
             and x.dtype is FLOAT32
-            and x.shape[1:] == quick[3]
-            and 0 < len(x) <= quick[1].capacity
+            and x.shape[1:] == quick.sample
+            and 0 < len(x) <= quick.slot.capacity
             and callbacks is None
             and steps is None
             and batch_size is None
             and (verbose == "auto" or verbose == 0)
-            and quick[6] is self.outputs
+            and quick.outputs is self.outputs
+            and quick.slot.name == (quick.engine or config.engine())
         ):
-            # The same as below without a layer in between: a prediction of one row is microseconds.
-            lock, slot, engine, _, shape, dtype, _ = quick
-            n = len(x)
-            output = np.empty((n, *shape), dtype)
-            with lock:
-                slot.bound = None
+            # The same as below without a layer in between: one row takes microseconds.
+            output = np.empty((len(x), *quick.result), quick.dtype)
+            with engines.lock:
+                quick.slot.bound = None
+                engine = quick.slot.engine
                 engine.bind((x,))
                 try:
-                    engine.predict(0, n, [output])
+                    engine.predict(0, len(x), [output])
                 finally:
                     engine.unbind()
             return output
@@ -101,8 +115,8 @@ class Predicting(Compilable):
             )  # fmt: skip
             hooks.set_model(self)
         name = self._compiled.engine if self._compiled is not None else config.engine()
-        with self._engines.lock:
-            slot = self._engines.predicting(self, name, data.rows)
+        with engines.lock:
+            slot = engines.predicting(self, name, data.rows)
         program = slot.program
         outputs = [
             np.empty((data.rows, *program.tensors[i].shape), program.dtype) for i in program.outputs
@@ -116,19 +130,14 @@ class Predicting(Compilable):
         if hooks is not None:
             hooks.on_predict_begin()
         try:
-            predict_steps(
-                slot, data, outputs, size, hooks, pace, self._engines.lock, self.pack_outputs
-            )
+            predict_steps(slot, data, outputs, size, hooks, pace, engines.lock, self.pack_outputs)
         finally:
-            with self._engines.lock:
+            with engines.lock:
                 slot.release()
         if hooks is not None:
             hooks.on_predict_end()
         if len(data.inputs) == 1 and self.pack_outputs(outputs) is outputs[0]:
-            self._quick = (
-                self._engines.lock, slot, slot.engine, data.inputs[0].shape[1:],
-                outputs[0].shape[1:], outputs[0].dtype, self.outputs,
-            )  # fmt: skip
+            engines.quick = Quick(self, slot, data.inputs[0], outputs[0])
         return self.pack_outputs(outputs)
 
     def predict_on_batch(self, x: Any) -> Any:
