@@ -1,10 +1,11 @@
 """Layers: what models are made of. `base` says what a layer is, one concept a file follows."""
 
 from fastnn.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
-from fastnn.layers.base import InputSpec, Layer
+from fastnn.layers.base import Layer
 from fastnn.layers.dense import Dense
 from fastnn.layers.dropout import Dropout
 from fastnn.layers.input_layer import Input, InputLayer
+from fastnn.layers.input_spec import InputSpec
 from fastnn.layers.merging import (
     Add,
     Average,

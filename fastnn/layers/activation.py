@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastnn import activations, initializers
 from fastnn.graph import OPERATORS, SymbolicTensor
-from fastnn.layers.base import InputSpec, Layer
+from fastnn.layers.base import Layer
+from fastnn.layers.input_spec import InputSpec
 from fastnn.layers.python import FormulaOperation, PReLUOperation
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import numpy as np
 
 from fastnn import activations, initializers
 from fastnn.layers import activation as activation_layers
-from fastnn.layers.base import InputSpec, Layer
+from fastnn.layers.base import Layer
+from fastnn.layers.input_spec import InputSpec
 
 
 class Dense(Layer):
