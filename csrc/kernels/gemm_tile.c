@@ -144,13 +144,39 @@ void KERNEL(gemm_tile)(real *c, size_t c_row, const real *a, size_t a_row, size_
                                               accumulate);
 }
 
+/* Sixteen bytes of each row, turned over in registers: 4 x 4 floats or 2 x 2 doubles. */
+#define SQUARE (16 / sizeof(real))
+typedef real part __attribute__((vector_size(16)));
+#ifdef __clang__
+#define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+typedef sint indices __attribute__((vector_size(16)));
+#define PICK(a, b, ...) __builtin_shuffle(a, b, (indices){__VA_ARGS__})
+#endif
+
+static inline void transpose_square(real *to, size_t to_row, const real *from, size_t from_row) {
+  part r[SQUARE];
+  for (size_t i = 0; i < SQUARE; i++)
+    memcpy(&r[i], from + i * from_row, sizeof(part));
+#ifdef FNN_DOUBLE
+  const part t[2] = {PICK(r[0], r[1], 0, 2), PICK(r[0], r[1], 1, 3)};
+#else
+  const part a = PICK(r[0], r[1], 0, 4, 1, 5), b = PICK(r[2], r[3], 0, 4, 1, 5);
+  const part c = PICK(r[0], r[1], 2, 6, 3, 7), d = PICK(r[2], r[3], 2, 6, 3, 7);
+  const part t[4] = {PICK(a, b, 0, 1, 4, 5), PICK(a, b, 2, 3, 6, 7), PICK(c, d, 0, 1, 4, 5),
+                     PICK(c, d, 2, 3, 6, 7)};
+#endif
+  for (size_t i = 0; i < SQUARE; i++)
+    memcpy(to + i * to_row, &t[i], sizeof(part));
+}
+
 void KERNEL(transpose)(real *to, size_t to_row, const real *from, size_t from_row, size_t n,
                        size_t k) {
-  /* Eight rows of the target at a time: each source row then gives one run of a cache line. */
-  for (size_t p0 = 0; p0 < k; p0 += 8) {
-    const size_t p1 = p0 + 8 < k ? p0 + 8 : k;
-    for (size_t j = 0; j < n; j++)
-      for (size_t p = p0; p < p1; p++)
-        to[p * to_row + j] = from[j * from_row + p];
-  }
+  const size_t n1 = n / SQUARE * SQUARE, k1 = k / SQUARE * SQUARE;
+  for (size_t p = 0; p < k1; p += SQUARE)
+    for (size_t j = 0; j < n1; j += SQUARE)
+      transpose_square(to + p * to_row + j, to_row, from + j * from_row + p, from_row);
+  for (size_t p = 0; p < k; p++)
+    for (size_t j = p < k1 ? n1 : 0; j < n; j++)
+      to[p * to_row + j] = from[j * from_row + p];
 }
