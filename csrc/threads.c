@@ -179,8 +179,10 @@ static void *work(void *argument) {
   int thread = (int)(intptr_t)argument;
   fp_enter();
   inside = INSIDE;
+  int64_t spin = 0;
   for (uint32_t region = 0;; region++) {
-    await(&pool.start[thread], region, processors > 1 ? IDLE_SPIN : 0);
+    await(&pool.start[thread], region, spin);
+    spin = pool.team.may_spin ? IDLE_SPIN : 0;
     pool.region(pool.context, &pool.team, thread, pool.team.threads);
     fnn_barrier(&pool.team);
   }
