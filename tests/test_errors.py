@@ -37,6 +37,16 @@ class Sparse:
         raise AssertionError
 
 
+class Batches:
+    """What a data set that is read batch by batch looks like."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, k):
+        return X[10 * k : 10 * k + 10], Y[10 * k : 10 * k + 10]
+
+
 class Frame:
     iloc = None
     columns = ("age", "town")
@@ -130,6 +140,8 @@ def test_fit_refuses(case, engine):
         (iter([X]), "got list_iterator: collect what it yields"),
         ((row for row in X), "got generator"),
         (Sparse(), r"sparse matrix: use x\.toarray\(\)"),
+        (Batches(), "got Batches: collect"),
+        ({1, 2}, "got set"),
         ("data.csv", "got str"),
     ],
 )

@@ -630,6 +630,27 @@ def test_steps_are_counted_if_the_call_itself_is_interrupted(monkeypatch):
     assert model.optimizer.iterations == 3 + 2
 
 
+def test_ctrl_c_stops_soon_and_every_step_is_counted(engine):
+    import _thread
+    import threading
+
+    x, y = data(96)
+    model, twin = classifier(), classifier()
+    timer = threading.Timer(0.1, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y, batch_size=16, shuffle=False, epochs=10**9, verbose=0)
+    timer.join()
+    epochs, rest = divmod(model.optimizer.iterations, 6)
+    assert epochs + rest > 0
+    if engine == "c":  # a NumPy step is interrupted wherever it is
+        twin.fit(x, y, batch_size=16, shuffle=False, epochs=epochs, verbose=0)
+        for i in range(0, 16 * rest, 16):
+            twin.train_on_batch(x[i : i + 16], y[i : i + 16])
+        assert_same_bits(weights(model), weights(twin))
+    model.fit(x, y, verbose=0)
+
+
 def test_stop_training_in_a_batch_hook_ends_the_epoch(engine):
     x, y = data(96)
     model = classifier()

@@ -84,13 +84,13 @@ def _converted(value: Any, who: str) -> np.ndarray:
         return _from_pandas(value, who)
     if hasattr(value, "toarray") and hasattr(value, "nnz"):
         raise TypeError(f"{who} expects a dense array, got a sparse matrix: use x.toarray()")
-    arraylike = hasattr(value, "__array__") or hasattr(value, "__array_interface__")
-    if not arraylike and isinstance(value, (str, bytes, dict, set)):
-        raise TypeError(
-            f"{who} expects an array with one row per sample, got {type(value).__name__}"
-        )
-    listlike = hasattr(value, "__len__") and not hasattr(value, "__next__")
-    if not (arraylike or listlike or np.isscalar(value)):
+    if isinstance(value, (str, bytes)) or not (
+        hasattr(value, "__array__")
+        or hasattr(value, "__array_interface__")
+        or isinstance(value, (list, tuple, range))
+        or np.isscalar(value)
+        or _has_buffer(value)
+    ):
         raise TypeError(
             f"{who} expects an array with one row per sample, got {type(value).__name__}: collect "
             "what it yields with np.concatenate, or call train_on_batch in a loop"
@@ -102,6 +102,14 @@ def _converted(value: Any, who: str) -> np.ndarray:
             f"{who} expects an array with one row per sample; the rows differ in shape ({error}): "
             "make every row the same length"
         ) from None
+
+
+def _has_buffer(value: Any) -> bool:
+    try:
+        memoryview(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _from_pandas(value: Any, who: str) -> np.ndarray:
