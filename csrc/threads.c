@@ -193,7 +193,6 @@ static void *work(void *argument) {
  * written in Python) keeps its turn and finds itself in a team of one. */
 static void reset_in_child(void) {
   memset(&pool, 0, sizeof pool);
-  pool.team.threads = 1;
   pthread_mutex_init(&pool.turn, NULL);
   if (inside == LEADING) pthread_mutex_lock(&pool.turn);
   reset_parking();
