@@ -340,6 +340,19 @@ def test_checkpoint_makes_directories_and_files(tmp_path):
     assert path.exists()
 
 
+def test_a_training_goes_on_from_a_checkpoint_bit_for_bit(tmp_path):
+    from fastnn.models import load_model
+
+    one = model()
+    save = callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras")
+    whole = one.fit(X, Y, batch_size=4, epochs=4, callbacks=[save], verbose=0).history
+    again = load_model(tmp_path / "2.keras")
+    rest = again.fit(X, Y, batch_size=4, initial_epoch=2, epochs=4, verbose=0).history
+    assert rest["loss"] == whole["loss"][2:]
+    for a, b in zip(one.get_weights(), again.get_weights(), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
 def test_checkpoint_errors(tmp_path):
     with pytest.raises(ValueError, match="save_freq='epoch'"):
         callbacks.ModelCheckpoint("x.npz", save_freq="batch")

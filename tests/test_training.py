@@ -425,6 +425,8 @@ def test_compile_again_starts_a_new_optimizer(engine):
     model.fit(x, y, verbose=0)
     model.compile("sgd", "sparse_categorical_crossentropy")
     assert model.optimizer.iterations == 0
+    assert model.metrics_names == ["loss"]
+    assert model.metrics == []
     history = model.fit(x, y, verbose=0)
     assert list(history.history) == ["loss"]
 

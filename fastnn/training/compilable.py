@@ -102,7 +102,7 @@ class Compilable:
         }
         if self._seed is None:
             self._seed = config.next_seed()
-        self._engines.quick = None
+        self._engines.forget()
         self.stop_training = False
 
     @property

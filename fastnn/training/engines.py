@@ -85,6 +85,11 @@ class Engines:
         self._predicts: Any = None
         self.quick: Any = None  # see predicting.Quick
 
+    def forget(self) -> None:
+        """Drop what was made for an earlier `compile`."""
+        with self.lock:
+            self.program = self._key = self._training = self._testing = self.quick = None
+
     def __reduce__(self) -> Any:
         return Engines, ()
 
