@@ -1,0 +1,82 @@
+"""csrc/fastnn.h, as far as _core.pyx calls it; the header documents it."""
+
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+
+cdef extern from "stdlib.h" nogil:
+    void *aligned_alloc(size_t, size_t)
+
+cdef extern from "fastnn.h" nogil:
+    ctypedef enum fnn_type:
+        FNN_F32, FNN_F64
+    ctypedef enum fnn_mode:
+        FNN_PREDICT, FNN_EVALUATE, FNN_TRAIN
+    enum:
+        FNN_DENSE, FNN_ACTIVATE, FNN_PRELU, FNN_SCALE, FNN_DROPOUT, FNN_CONCATENATE
+        FNN_MERGE, FNN_CALL, FNN_UPDATE
+        FNN_SKIP, FNN_OVERWRITE, FNN_ACCUMULATE, FNN_FUSED
+        FNN_MEAN, FNN_SUM, FNN_MEAN_WEIGHTED
+        FNN_SRC_F32, FNN_SRC_F64, FNN_SRC_U8, FNN_SRC_I8, FNN_SRC_U16, FNN_SRC_I16
+        FNN_SRC_U32, FNN_SRC_I32, FNN_SRC_U64, FNN_SRC_I64, FNN_SRC_BOOL
+        FNN_MAX_SLOTS, FNN_MAX_DIMENSIONS, FNN_COEFFICIENTS
+    ctypedef struct fnn_tensor:
+        void *value
+        void *grad
+        size_t stride, rows, features
+    ctypedef struct fnn_param:
+        void *value
+        void *grad
+        void *slots[3]
+        size_t rows, columns, ld
+    ctypedef struct fnn_op:
+        int32_t code, backward, x, z, y, kernel, bias, activation, merge, stream
+        int32_t x_mode, z_mode, kernel_mode, bias_mode, derivative, derivative_done, folded
+        double a, b, derivative_slope
+        size_t outer, inner, row, offset
+    ctypedef struct fnn_term:
+        int32_t kind, prediction, probability, target, weights, mode, reduction
+        double weight, smoothing, delta, threshold
+        void *values
+    ctypedef struct fnn_feed:
+        int32_t tensor, type
+        const void *data
+        ptrdiff_t row_stride
+        size_t dimensions
+        size_t shape[8]
+        ptrdiff_t strides[8]
+    ctypedef int (*fnn_callback)(void *, int, size_t, size_t, int) noexcept
+    ctypedef struct fnn_program:
+        fnn_type type
+        int rule
+        size_t n_ops, n_backward, n_losses, n_metrics, n_inputs, n_feeds, n_outputs
+        fnn_tensor *tensors
+        fnn_param *params
+        const fnn_op *ops
+        const fnn_op *backward
+        const fnn_term *losses
+        const fnn_term *metrics
+        const fnn_feed *feeds
+        const int32_t *outputs
+        fnn_callback callback
+        void *context
+    ctypedef struct fnn_job:
+        fnn_mode mode
+        const int64_t *rows
+        size_t first, n, batch
+        const double *coefficients
+        uint64_t seed
+        uint32_t step
+        double *sums
+        void *const *outputs
+        int threads
+    size_t fnn_scratch(const fnn_program *, size_t)
+    int fnn_choose_threads(const fnn_program *, const fnn_job *)
+    int fnn_run(const fnn_program *, const fnn_job *, void *, size_t *)
+    int fnn_num_threads()
+    int fnn_default_threads()
+    int fnn_set_num_threads(int)
+    const char *fnn_isa()
+    const char *fnn_isa_error()
+    const char *fnn_threads_error()
+    const char *fnn_isa_at(int)
+    int fnn_set_isa(const char *)
