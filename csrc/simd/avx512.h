@@ -65,7 +65,8 @@ typedef __mmask16 mreg;
 #else
 #define FNN_TREE(name, op)                                                                        \
   FNN_INLINE real name(reg a) {                                                                   \
-    __m256 h = _mm256_##op##_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));         \
+    __m256d high = _mm512_extractf64x4_pd(_mm512_castps_pd(a), 1);                                \
+    __m256 h = _mm256_##op##_ps(_mm512_castps512_ps256(a), _mm256_castpd_ps(high));               \
     __m128 s = _mm_##op##_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));             \
     s = _mm_##op##_ps(s, _mm_movehl_ps(s, s));                                                    \
     return _mm_cvtss_f32(_mm_##op##_ps(s, _mm_shuffle_ps(s, s, 1)));                              \

@@ -2,3 +2,25 @@
 #define SIMDE_ENABLE_NATIVE_ALIASES
 #include <simde/x86/avx512.h>
 #include <simde/x86/fma.h>
+#include <string.h>
+
+/* Masked loads and stores, which SIMDe 0.7 does not have. */
+#define MASKED(suffix, type, element, mask)                                                       \
+  static inline __attribute__((unused)) type emulated_load_##suffix(mask m, const void *p) {      \
+    element lanes[64 / sizeof(element)] = {0};                                                    \
+    for (size_t i = 0; i < 64 / sizeof(element); i++)                                             \
+      if (m >> i & 1) memcpy(&lanes[i], (const element *)p + i, sizeof(element));                 \
+    return simde_mm512_loadu_##suffix(lanes);                                                     \
+  }                                                                                               \
+  static inline __attribute__((unused)) void emulated_store_##suffix(void *p, mask m, type a) {   \
+    element lanes[64 / sizeof(element)];                                                          \
+    simde_mm512_storeu_##suffix(lanes, a);                                                        \
+    for (size_t i = 0; i < 64 / sizeof(element); i++)                                             \
+      if (m >> i & 1) memcpy((element *)p + i, &lanes[i], sizeof(element));                       \
+  }
+MASKED(ps, simde__m512, float, simde__mmask16)
+MASKED(pd, simde__m512d, double, simde__mmask8)
+#define _mm512_maskz_loadu_ps(m, p) emulated_load_ps(m, p)
+#define _mm512_maskz_loadu_pd(m, p) emulated_load_pd(m, p)
+#define _mm512_mask_storeu_ps(p, m, a) emulated_store_ps(p, m, a)
+#define _mm512_mask_storeu_pd(p, m, a) emulated_store_pd(p, m, a)

@@ -17,9 +17,7 @@ static void tiles(void) {
           const real *a = numbers(0, m * depth + 2 * m + 2 * depth + 2, -1, 1, d == 2);
           const real *b = numbers(1, depth ? (depth - 1) * b_row + n : 0, -1, 1, 0);
           const real *before = numbers(2, (m - 1) * c_row + n, -1, 1, 0);
-          rewind_expectations();
-          int first = 1;
-          for (table = 0; table < table_count; table++, next_expectation = 0) {
+          for (table = 0; table < table_count; table++) {
             const kernels *k = tables[table];
             if (m > (size_t)k->tile_rows || n > k->tile_vectors[m] * FNN_LANES) continue;
             label("tile %s m=%zu n=%zu k=%zu variant=%d", k->isa, m, n,
@@ -36,9 +34,7 @@ static void tiles(void) {
                 } else if (j >= n) {
                   check(bits_of(c[i * c_row + j]) == bits_of(want), "wrote outside the tile");
                 }
-                if (first && j < n) digest = (digest ^ bits_of(want)) * 1099511628211u;
               }
-            first = 0;
             check_before();
           }
         }

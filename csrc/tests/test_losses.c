@@ -114,8 +114,8 @@ static void row(int kind, size_t n, int variant) {
     const long double size = fabsl(expected) + (logits(kind) ? range : 1);
     within("value", 0, value, expected, size * 16 * EPSILON);
     for (size_t i = 0; i < n; i++) {
-      const long double at = x[i], room = fmaxl(fminl(at, 1 - at), 1e-3L);
-      const long double h = 1e-6L * (probabilities ? room : 1);
+      const long double at = x[i], room = kind == FNN_BINARY_CROSSENTROPY ? fminl(at, 1 - at) : at;
+      const long double h = 1e-6L * (probabilities ? fmaxl(room, 1e-3L) : 1);
       x[i] = at + h;
       long double d = oracle(kind, t, x, &options, n);
       x[i] = at - h;
