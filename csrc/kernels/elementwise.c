@@ -64,25 +64,26 @@ void KERNEL(merge_backward)(real *da, int da_accumulate, real *db, int db_accumu
 void KERNEL(dropout)(real *y, const real *x, double rate, fnn_random random, uint64_t first,
                      size_t n, int accumulate) {
   const uint64_t threshold = (uint64_t)(rate * 4294967296.0);
-  const real factor = rate < 1 ? REAL(1 / (1 - rate)) : 0;
+  const uint32_t limit = (uint32_t)threshold;
+  const real kept = REAL(1 / (1 - rate));
   uint32_t words[PHILOX_WORDS];
-  const uint32_t *word = words + PHILOX_WORDS;
-  if (threshold > UINT32_MAX) {
-    for (size_t j = 0; j < n && !accumulate; j++) y[j] = 0;
+  real factors[PHILOX_WORDS]; /* what each element is multiplied by: 0 if dropped */
+  if (threshold > UINT32_MAX) { /* all are dropped */
+    SPAN(accumulate ? 0 : n, STORE(y, vec_zero()););
     return;
   }
-  const uint32_t limit = (uint32_t)threshold;
-  for (size_t j = 0; j < n;) {
-    const uint64_t element = first + j;
+  for (size_t done = 0; done < n;) {
+    const uint64_t element = first + done;
+    const size_t skip = element % 4;
+    const size_t count = n - done < PHILOX_WORDS - skip ? n - done : PHILOX_WORDS - skip;
     philox(words, random, element / 4);
-    word = words + element % 4;
-    size_t count = (size_t)(words + PHILOX_WORDS - word);
-    if (count > n - j) count = n - j;
-    if (accumulate)
-      for (size_t i = 0; i < count; i++) y[j + i] += word[i] >= limit ? x[j + i] * factor : 0;
-    else
-      for (size_t i = 0; i < count; i++) y[j + i] = word[i] >= limit ? x[j + i] * factor : 0;
-    j += count;
+    for (size_t i = 0; i < PHILOX_WORDS; i++) factors[i] = words[i] >= limit ? kept : 0;
+    const real *from = x + done, *factor = factors + skip;
+    real *to = y + done;
+    SPAN(count, vec f = LOAD(factor);
+         vec v = vec_where(vec_gt(f, vec_zero()), vec_mul(LOAD(from), f));
+         STORE(to, accumulate ? vec_add(LOAD(to), v) : v););
+    done += count;
   }
 }
 

@@ -10,19 +10,21 @@
 #define CLIP_LOW REAL(1e-7)
 #define CLIP_HIGH REAL(1 - 1e-7)
 
-/* Where the gradient goes: d = (accumulate ? d : 0) + scale * slope; nowhere if d is NULL. */
+/* Where the gradient goes: d = (accumulate ? d : 0) + scale * slope; nowhere if d is NULL. It holds
+ * no vector: a function that is passed one leaves the registers' upper halves in use, which slows
+ * down every SSE instruction of its caller. */
 typedef struct {
   real *d;
-  vec scale;
+  real scale;
   int accumulate;
 } sink;
 
 #define PUT(s, slope)                                                                             \
   do {                                                                                            \
     if ((s).d) {                                                                                  \
-      vec slope_ = (slope);                                                                       \
-      STORE((s).d, (s).accumulate ? vec_fma(slope_, (s).scale, LOAD((s).d))                       \
-                                  : vec_mul(slope_, (s).scale));                                  \
+      vec slope_ = (slope), scale_ = vec_set((s).scale);                                          \
+      STORE((s).d, (s).accumulate ? vec_fma(slope_, scale_, LOAD((s).d))                          \
+                                  : vec_mul(slope_, scale_));                                     \
     }                                                                                             \
   } while (0)
 
@@ -141,7 +143,7 @@ FNN_INLINE size_t class_of(real label, size_t n) {
 
 /* Adds to one element of the gradient, after the rest of the row was put. */
 FNN_INLINE void put_at(sink s, size_t k, real slope) {
-  s.d[k] = s.d[k] + slope * vec_first(s.scale);
+  s.d[k] = s.d[k] + slope * s.scale;
 }
 
 static real unknown_class(sink s, size_t n) {
@@ -210,8 +212,8 @@ static size_t argmax(const real *x, size_t n) {
 
 real KERNEL(loss_row)(int kind, real *dp, real *probability, const real *t, const real *p,
                       real scale, const fnn_row_options *o, size_t n, int accumulate) {
-  const sink sum = {dp, vec_set(scale), accumulate};
-  const sink mean = {dp, vec_set(scale / (real)n), accumulate};
+  const sink sum = {dp, scale, accumulate};
+  const sink mean = {dp, scale / (real)n, accumulate};
   const real smoothing = (real)o->smoothing;
   switch (kind) {
     case FNN_MEAN_SQUARED_ERROR: return mean_squared_error(mean, t, p, n);

@@ -171,8 +171,10 @@ FNN_MATH vec vec_normal(vec x, vec *density) {
   vec lost = vec_fma(half, magnitude, vec_neg(square));
   vec e = vec_exp(vec_neg(square));
   e = vec_fnma(e, lost, e);
-  vec r = vec_div(vec_set(1), vec_add(a, vec_set(ERFC_CENTER)));
-  vec t = vec_mul(vec_sub(a, vec_set(ERFC_CENTER)), r);
+  vec above = vec_sub(a, vec_set(ERFC_CENTER)), sum = vec_add(a, vec_set(ERFC_CENTER));
+  vec r = vec_div(vec_set(1), sum);
+  vec t = vec_mul(above, r);
+  t = vec_fma(vec_fnma(t, sum, above), r, t); /* as good as a second division */
   vec p = vec_mul(POLYNOMIAL(t, ERFC_COEFFICIENTS), vec_mul(r, vec_set(REAL(0.5))));
   vec tail = vec_mul(p, e);
   if (density) *density = vec_mul(e, vec_set(REAL(0.39894228040143267794)));

@@ -104,3 +104,12 @@ FNN_INLINE void reg_store_n(real *p, reg a, ptrdiff_t n) {
 #endif
 FNN_TREE(reg_sum, add)
 FNN_TREE(reg_max_across, max)
+
+/* 64-bit integers, for random.h; wreg_mul multiplies the low halves of each lane. */
+typedef __m256i wreg;
+#define wreg_load(p) _mm256_loadu_si256((const __m256i *)(const void *)(p))
+#define wreg_store(p, a) _mm256_storeu_si256((__m256i *)(void *)(p), a)
+#define wreg_set(x) _mm256_set1_epi64x((int64_t)(x))
+#define wreg_mul(a, b) _mm256_mul_epu32(a, b)
+#define wreg_xor(a, b) _mm256_xor_si256(a, b)
+#define wreg_high(a) _mm256_srli_epi64(a, 32)

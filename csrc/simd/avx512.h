@@ -74,3 +74,12 @@ typedef __mmask16 mreg;
 #endif
 FNN_TREE(reg_sum, add)
 FNN_TREE(reg_max_across, max)
+
+/* 64-bit integers, for random.h; wreg_mul multiplies the low halves of each lane. */
+typedef __m512i wreg;
+#define wreg_load(p) _mm512_loadu_si512((const void *)(p))
+#define wreg_store(p, a) _mm512_storeu_si512((void *)(p), a)
+#define wreg_set(x) _mm512_set1_epi64((int64_t)(x))
+#define wreg_mul(a, b) _mm512_mul_epu32(a, b)
+#define wreg_xor(a, b) _mm512_xor_si512(a, b)
+#define wreg_high(a) _mm512_srli_epi64(a, 32)

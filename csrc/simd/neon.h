@@ -95,3 +95,12 @@ FNN_INLINE real reg_max_across(reg a) {
   return x > y ? x : y;
 }
 #endif
+
+/* 64-bit integers, for random.h; wreg_mul multiplies the low halves of each lane. */
+typedef uint64x2_t wreg;
+#define wreg_load(p) vld1q_u64(p)
+#define wreg_store(p, a) vst1q_u64(p, a)
+#define wreg_set(x) vdupq_n_u64(x)
+#define wreg_mul(a, b) vmull_u32(vmovn_u64(a), vmovn_u64(b))
+#define wreg_xor(a, b) veorq_u64(a, b)
+#define wreg_high(a) vshrq_n_u64(a, 32)

@@ -123,3 +123,18 @@ FNN_INLINE real reg_max_across(reg a) {
 #endif
 
 FNN_INLINE reg reg_fnma(reg a, reg b, reg c) { return reg_fma(-a, b, c); }
+
+/* 64-bit integers, for random.h; wreg_mul multiplies the low halves of each lane. */
+typedef uint64_t wreg __attribute__((vector_size(16)));
+#define wreg_set(x) ((wreg){x, x})
+#define wreg_mul(a, b) (((a) & wreg_set(UINT32_MAX)) * ((b) & wreg_set(UINT32_MAX)))
+#define wreg_xor(a, b) ((a) ^ (b))
+#define wreg_high(a) ((a) >> 32)
+
+FNN_INLINE wreg wreg_load(const uint64_t *p) {
+  wreg a;
+  memcpy(&a, p, sizeof a);
+  return a;
+}
+
+FNN_INLINE void wreg_store(uint64_t *p, wreg a) { memcpy(p, &a, sizeof a); }

@@ -1,0 +1,85 @@
+"""Measure the accuracy of the C library's functions, in units of the last place (ULP).
+
+    python benchmarks/ulp.py           a sample: about a million floats, half a million doubles
+    python benchmarks/ulp.py --all     all 2**32 floats (some minutes a function)
+
+Fails if an error exceeds the bound that the documentation states. Needs a C compiler; the
+functions are compiled from csrc/kernels/vmath.h by themselves (ulp.c). All instruction sets give
+the same bits, so one is enough.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+BOUNDS = {
+    "exp": 2.0,
+    "expm1 (x <= 0)": 2.0,
+    "log": 2.0,
+    "log1p (0 <= x <= 1)": 2.0,
+    "tanh": 3.0,
+    "sigmoid": 3.0,
+    "softplus": 3.0,
+    "normal probability": 6.0,
+    "normal density": 3.0,
+}
+"""What docs/arithmetic.md promises, for float and double alike."""
+
+
+def instruction_set() -> list[str]:
+    """Return the compiler's flags for a fast instruction set of this machine."""
+    machine = platform.machine().lower()
+    if machine in ("aarch64", "arm64"):
+        return ["-DFNN_ISA_NEON"]
+    try:
+        cpu = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        cpu = ""
+    if machine in ("x86_64", "amd64") and " avx2" in cpu and " fma" in cpu:
+        return ["-mavx2", "-mfma", "-DFNN_ISA_AVX2"]
+    return ["-DFNN_ISA_PORTABLE"]
+
+
+def measure(double: bool, step: int) -> list[tuple[str, float, float]]:
+    """Compile and run ulp.c; return the name, largest error and place of each function."""
+    with tempfile.TemporaryDirectory() as directory:
+        program = str(Path(directory, "ulp"))
+        command = [
+            os.environ.get("CC", "cc"), "-O2", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno",
+            *instruction_set(), *(["-DFNN_DOUBLE"] if double else []),
+            str(HERE / "ulp.c"), "-o", program, "-lm",
+        ]  # fmt: skip
+        subprocess.run(command, check=True)
+        result = subprocess.run([program, str(step)], check=True, capture_output=True, text=True)
+    lines = (line.split("\t") for line in result.stdout.splitlines())
+    return [(name, float(error), float(x)) for name, error, x in lines]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Accuracy of the C library's functions, in ULP.")
+    parser.add_argument("--all", action="store_true", help="try every float")
+    arguments = parser.parse_args()
+    failures = 0
+    for double in (False, True):
+        sample = 4_000_000 if arguments.all else 250_000
+        # An odd prime visits every residue of the mantissa's low bits.
+        step = sample if double else 1 if arguments.all else 4093
+        print(f"{'float64' if double else 'float32':22}{'ULP':>8}{'bound':>8}   at")
+        for name, error, x in measure(double, step):
+            fine = error <= BOUNDS[name]
+            failures += not fine
+            print(f"{name:22}{error:8.3f}{BOUNDS[name]:8.1f}   {x:.9g}{'' if fine else '  TOO MUCH'}")
+        print()
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
