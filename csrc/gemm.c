@@ -16,7 +16,8 @@
 #define C_COLUMNS 512         /* columns of a block of C when B is read where it lies */
 #define C_ROWS 96             /* rows of a block of C */
 #define C_SCRATCH 8192        /* elements of a block of C that only the epilogue sees: 32 KiB */
-#define PACK_B_ROWS 64        /* with fewer rows, packing B costs more than it saves */
+#define PAGE 4096             /* rows of B whole pages apart share a few cache sets: then, and */
+#define PACK_B_ROWS 64        /* with enough rows of C to pay for it, B is packed */
 #define PACK_A_STEPS 48       /* shorter columns of A are read where they lie */
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
@@ -35,18 +36,14 @@ typedef struct {
   int pack_b, pack_a;
 } blocking;
 
-static blocking choose(size_t m, size_t n, size_t k, int b_transposed, size_t a_step, int scratch_c) {
-  blocking s;
-  s.pack_b = b_transposed || m >= PACK_B_ROWS;
-  s.pack_a = a_step != 1 && k >= PACK_A_STEPS;
-  size_t most = s.pack_b ? B_BLOCK / (k ? k : 1) / FNN_LANES * FNN_LANES : C_COLUMNS;
-  if (most > C_COLUMNS)
-    most = C_COLUMNS;
-  s.columns = block_columns(n, most);
-  s.rows = C_ROWS;
-  if (scratch_c)
-    s.rows = least(C_ROWS, C_SCRATCH / s.columns);
-  return s;
+static blocking choose(const FN(fnn_product) *s, size_t m, size_t n) {
+  blocking block;
+  block.pack_b = s->b_transposed || (s->b_row * sizeof(real) % PAGE == 0 && m >= PACK_B_ROWS);
+  block.pack_a = s->a_step != 1 && s->k >= PACK_A_STEPS;
+  const size_t most = block.pack_b ? B_BLOCK / (s->k ? s->k : 1) / FNN_LANES * FNN_LANES : C_COLUMNS;
+  block.columns = block_columns(n, least(most, C_COLUMNS));
+  block.rows = s->c ? C_ROWS : least(C_ROWS, C_SCRATCH / block.columns);
+  return block;
 }
 
 size_t FN(fnn_gemm_scratch)(size_t n, size_t k) {
@@ -55,7 +52,7 @@ size_t FN(fnn_gemm_scratch)(size_t n, size_t k) {
   return C_SCRATCH + C_ROWS * K_BLOCK + up(b, FNN_LANES);
 }
 
-/* to: panels of `width` columns, each k rows one after the other, zeros beyond n. */
+/* to: panels of `width` columns, each k rows one after the other. */
 static void pack_b(const FN(fnn_kernels) *kernels, real *to, const FN(fnn_product) *s, size_t n0,
                    size_t n1, size_t width) {
   for (size_t j = n0; j < n1; j += width, to += s->k * width) {
@@ -83,7 +80,7 @@ void FN(fnn_gemm)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, siz
   if (m0 >= m1 || n0 >= n1)
     return;
   const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
-  const blocking block = choose(m1 - m0, n1 - n0, s->k, s->b_transposed, s->a_step, s->c == NULL);
+  const blocking block = choose(s, m1 - m0, n1 - n0);
   const size_t tile_rows = (size_t)kernels->tile_rows;
   const size_t width = kernels->tile_vectors[tile_rows] * FNN_LANES; /* of a packed panel */
   real *const c_scratch = scratch;
