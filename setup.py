@@ -130,7 +130,7 @@ class Builder:
             return list(pool.map(run, jobs))
 
     def library(self):
-        """Compile csrc/."""
+        """Return the jobs that compile csrc/."""
         jobs = []
         for source in sorted(CSRC.glob("*.c")):
             if source.name in ONCE:
@@ -141,7 +141,7 @@ class Builder:
             for isa, flags in ISAS[self.architecture()].items():
                 for type_, more in TYPES.items():
                     jobs.append((source, f"{isa}-{type_}", [*flags.split(), *more]))
-        return self.compile(jobs)
+        return jobs
 
 
 class BuildExtension(build_ext):
@@ -157,8 +157,8 @@ class BuildExtension(build_ext):
             ext, build_dir=os.path.relpath(builder.directory / tag), language_level=3
         )[0].sources
         include = [f"-I{path}" for path in [CSRC, *self.include_dirs]]
-        objects = builder.library()
-        objects += builder.compile((path, tag, [*include, "-Wno-extra"]) for path in generated)
+        module = [(path, tag, ["-O2", "-Wno-extra", *include]) for path in generated]
+        objects = builder.compile([*module, *builder.library()])  # the slowest first
         options = ["-pthread", *(["-s"] if sys.platform == "linux" and not sanitizer() else [])]
         options += [f"-fsanitize={sanitizer()}"] if sanitizer() else []
         target = Path(self.get_ext_fullpath(ext.name))
@@ -188,7 +188,7 @@ class TestC(Command):
         compiler = new_compiler()
         customize_compiler(compiler)
         builder = Builder(compiler)
-        library = builder.library()
+        library = builder.compile(builder.library())
         tests = sorted(CSRC.glob(f"tests/test_{self.only or '*'}.c"))
         if not tests:
             raise SystemExit(f"no csrc/tests/test_{self.only or '*'}.c")
