@@ -33,7 +33,7 @@ class TensorBoard(Callback):
 
     Examples
     --------
-    >>> model.fit(x, y, callbacks=[TensorBoard("logs/run_1")])
+    >>> history = model.fit(x, y, verbose=0, callbacks=[TensorBoard("logs/run_1")])
     """
 
     def __init__(
