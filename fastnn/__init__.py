@@ -98,14 +98,36 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "_core":
+        return _built_core()
     if name not in __all__:
         raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
     import importlib
 
-    module = importlib.import_module(f"fastnn.{_HOMES.get(name, name)}")
+    home = _HOMES.get(name, name)
+    module = _built_core() if home == "_core" else importlib.import_module(f"fastnn.{home}")
     value = getattr(module, name) if name in _HOMES else module
     globals()[name] = value
     return value
+
+
+def _built_core() -> Any:
+    """Return the compiled part; a checkout that is not built hides an installed fastnn."""
+    import importlib
+
+    try:
+        return importlib.import_module("fastnn._core")
+    except ModuleNotFoundError as error:
+        if error.name != "fastnn._core":
+            raise
+        import platform
+
+        raise ImportError(
+            f"fastnn in '{__path__[0]}' is not built for Python {platform.python_version()}: run "
+            "'pip install -e .' in that checkout; or, if fastnn is installed, start Python in "
+            "another folder",
+            name="fastnn._core",
+        ) from None
 
 
 def __dir__() -> list[str]:

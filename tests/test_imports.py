@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from pathlib import Path
+
+import pytest
+
+import fastnn
 
 PACKAGE = Path(__file__).parents[1] / "fastnn"
 
@@ -180,3 +185,13 @@ def f():
     assert violations("training", {"fastnn.saving", "fastnn.training.data"}) == [
         "training -> fastnn.saving"
     ]
+
+
+def test_a_checkout_that_is_not_built_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fastnn._core", None)  # what importing it finds
+    monkeypatch.delattr(fastnn, "_core", raising=False)
+    monkeypatch.delitem(vars(fastnn), "get_num_threads", raising=False)
+    with pytest.raises(ImportError, match=r"fastnn' is not built for Python .*pip install -e \."):
+        from fastnn import _core  # noqa: F401
+    with pytest.raises(ImportError, match="is not built"):
+        fastnn.get_num_threads()

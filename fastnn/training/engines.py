@@ -25,7 +25,9 @@ def make_engine(name: str, program: Program, capacity: int, *, training: bool) -
     if name == "numpy":
         from fastnn.numpy_engine import Engine
     else:
-        from fastnn._core import Engine  # type: ignore[assignment]
+        from fastnn import _core
+
+        Engine = _core.Engine  # type: ignore[assignment,misc]
     return Engine(program, capacity, training=training)
 
 
