@@ -1,5 +1,8 @@
 """model.summary(): the table, its footers, and its forms."""
 
+import io
+import sys
+
 import numpy as np
 import pytest
 
@@ -133,3 +136,13 @@ def test_widths():
 def test_it_prints(capsys):
     Sequential([Input((4,)), Dense(2)]).summary()
     assert "Total params: 10 (40.00 B)" in capsys.readouterr().out
+
+
+def test_a_frame_of_ascii_where_the_terminal_has_no_other_characters(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    Sequential([Input((4,)), Dense(2, name="only")]).summary()
+    stream.flush()
+    lines = stream.buffer.getvalue().decode("ascii").splitlines()
+    assert lines[1] == lines[3] and set(lines[1]) == set("+=")
+    assert lines[4].startswith("| only (Dense) ") and set(lines[5]) == set("+-")

@@ -186,7 +186,7 @@ class Model(Trainer, Layer):
         layer_range : pair of str, optional
             Names of the first and the last layer to show.
         """
-        from fastnn.models.summary import summarize
+        from fastnn.models.summary import printable, summarize
 
         text = summarize(
             self,
@@ -196,7 +196,10 @@ class Model(Trainer, Layer):
             show_trainable=show_trainable,
             layer_range=layer_range,
         )
-        (print_fn or print)(text)
+        if print_fn is None:
+            print(printable(text))
+        else:
+            print_fn(text)
 
     # --- calling -------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from fastnn.layers import InputLayer, Layer
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from fastnn.variable import Variable
 
 _HEADER = ["Layer (type)", "Output Shape", "Param #", "Connected to"]
+_PLAIN = str.maketrans("┏━┳┓┃┡╇┩├─┼┤│└┴┘", "+=++|++++-++|+++")
 
 
 def summarize(
@@ -162,6 +164,15 @@ def _table(
     return [*lines, rule("└", "─", "┴", "┘")]
 
 
+def printable(text: str) -> str:
+    """Return `text`, its frame in ASCII if the standard output has no other characters."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return text.translate(_PLAIN)
+    return text
+
+
 def _wrap(text: str, width: int) -> list[str]:
     import textwrap
 
@@ -197,7 +208,7 @@ def _optimizer_count(model: Model) -> tuple[int, int] | None:
         return None
     count, size = _count(v for v in variables for _ in optimizer.slots(v))
     # Keras counts a 64-bit step counter and, unless it follows a schedule, a 32-bit rate.
-    fixed = not callable(optimizer.learning_rate)
+    fixed = not optimizer.has_schedule
     return count + 1 + fixed, size + 8 + 4 * fixed
 
 
