@@ -93,6 +93,7 @@ WRONG = {
     "fractions": ({"y": Y + 0.5}, "got 0.5 in row 0: labels are whole numbers"),
     "missing label": ({"y": np.where(Y == 1, np.nan, Y)}, "got nan in row 1"),
     "batch_size 0": ({"batch_size": 0}, "batch_size expects a whole number of at least 1, got 0"),
+    "batch_size an array": ({"batch_size": X}, "at least 1, got ndarray: pass data by keyword"),
     "batch_size 1.5": ({"batch_size": 1.5}, "batch_size expects a whole number"),
     "epochs": ({"epochs": -1}, "epochs expects a whole number of at least 0, got -1"),
     "initial_epoch": ({"initial_epoch": -1}, "initial_epoch expects"),
