@@ -141,9 +141,10 @@ FNN_INLINE size_t class_of(real label, size_t n) {
   return label >= 0 && label < (real)n ? (size_t)label : n;
 }
 
-/* Adds to one element of the gradient, after the rest of the row was put. */
-FNN_INLINE void put_at(sink s, size_t k, real slope) {
-  s.d[k] = s.d[k] + slope * s.scale;
+/* 1 in the lane of element k, if the vector that starts at element j has it; 0 elsewhere. */
+FNN_INLINE vec one_hot(size_t k, size_t j) {
+  static const real numbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return vec_where(vec_eq(vec_load(numbers), vec_set((real)k - (real)j)), vec_set(1));
 }
 
 static real unknown_class(sink s, size_t n) {
@@ -160,9 +161,8 @@ static real sparse_categorical_crossentropy(sink s, real label, const real *p, s
   const real clipped = inside || q != q ? q : q < CLIP_LOW ? CLIP_LOW : CLIP_HIGH;
   if (s.d) {
     const vec others = vec_set(inside ? 1 / total : 0);
-    const real own = inside ? (1 / q) / total : 0;
-    SPAN(n, PUT(s, others););
-    put_at(s, k, -own);
+    const vec own = vec_set(inside ? (1 / q) / total : 0);
+    SPAN(n, PUT(s, vec_fnma(one_hot(k, j), own, others)););
   }
   return -log_of(clipped);
 }
@@ -176,8 +176,8 @@ static real sparse_categorical_crossentropy_logits(sink s, real *probability, re
   if (probability || s.d) {
     const vec divisor = vec_set(sum), shift = vec_set(largest);
     LONG_SPAN(n, vec e = probability ? LOAD(probability) : vec_exp(vec_sub(LOAD(x), shift));
-         vec q = vec_div(e, divisor); if (probability) STORE(probability, q); PUT(s, q););
-    if (s.d && k < n) put_at(s, k, -1);
+         vec q = vec_div(e, divisor); if (probability) STORE(probability, q);
+         PUT(s, vec_sub(q, one_hot(k, j))););
     if (k == n) unknown_class(s, n);
   }
   return value;

@@ -26,6 +26,33 @@ static void scale_and_add(void) {
   }
 }
 
+/* The fused multiply-add on its hardest inputs: sums that all but cancel, or lie next to a tie. */
+static void multiply_adds(void) {
+  label("multiply-add");
+  for (int repeat = 0; repeat < 4000; repeat++) {
+    const int bits = repeat % 23 + 1; /* of the factors' mantissas */
+    const double grid = ldexp(1, bits);
+    const real factor = (real)(round(uniform(1, 2) * grid) / grid);
+    real *x = numbers(0, 16, 1, 2, 0), offset;
+    for (int i = 0; i < 16; i++) x[i] = (real)(round((double)x[i] * grid) / grid);
+    offset = -(factor * x[0]);
+    if (repeat % 3 == 1) offset = (real)ldexp(uniform(-1, 1), repeat % 60 - 30);
+    if (repeat % 3 == 2) offset = (real)ldexp(repeat % 2 ? 1 : -1, repeat % 120 - 60);
+    for (int i = 8; i < 16; i++) x[i] = (real)ldexp((double)x[i], repeat % 300 - 150);
+    FOR_TABLES {
+      real *y = output(1, 16);
+      k->scale(y, x, factor, offset, 16, 0);
+      agree(y, 16);
+      for (int i = 0; i < 16 && !flushing; i++) {
+        const real once = sizeof(real) == 4 ? (real)fmaf((float)x[i], (float)factor, (float)offset)
+                                            : (real)fma(x[i], factor, offset);
+        check(bits_of(y[i]) == bits_of(once), "%a * %a + %a = %a, not %a", (double)x[i],
+              (double)factor, (double)offset, (double)once, (double)y[i]);
+      }
+    }
+  }
+}
+
 static real merged(int merge, real a, real b) {
   switch (merge) {
     case FNN_ADD: return a + b;
@@ -212,6 +239,7 @@ static void unaligned(void) {
 
 static void cases(void) {
   scale_and_add();
+  multiply_adds();
   merges();
   known_words();
   dropout();

@@ -193,6 +193,29 @@ static void wild(void) {
     }
 }
 
+/* With one-hot targets the sparse loss is the categorical one, to the bit. */
+static void sparse_is_categorical(void) {
+  const fnn_row_options o = {0, 1, 0.5};
+  label("sparse and categorical");
+  for (size_t s = 1; s < COUNT(SIZES); s++)
+    for (int repeat = 0; repeat < 10; repeat++) {
+      const size_t n = SIZES[s];
+      real *x = numbers(0, n, -9, 9, 0), *t = numbers(1, n, 0, 0, 0);
+      const real class = (real)(size_t)uniform(0, (double)n - 0.01);
+      t[(size_t)class] = 1;
+      if (repeat % 2) x[(size_t)class] = 16; /* a confident, right prediction */
+      FOR_TABLES {
+        real *d = output(2, n), *e = output(3, n);
+        const real a = k->loss_row(FNN_CATEGORICAL_CROSSENTROPY_LOGITS, d, NULL, t, x, (real)0.1, &o,
+                                   n, 0);
+        const real b = k->loss_row(FNN_SPARSE_CATEGORICAL_CROSSENTROPY_LOGITS, e, NULL, &class, x,
+                                   (real)0.1, &o, n, 0);
+        check(a == b, "values %.9g and %.9g", (double)a, (double)b);
+        check(!memcmp(d, e, n * sizeof *d), "gradients");
+      }
+    }
+}
+
 static void accuracies(void) {
   const fnn_row_options o = {0, 1, 0.4};
   label("accuracies");
@@ -240,6 +263,7 @@ static void cases(void) {
   clipped_classes();
   unknown_classes();
   wild();
+  sparse_is_categorical();
   accuracies();
 }
 
