@@ -128,13 +128,13 @@ def test_defaults_are_those_of_keras():
         "nesterov": False,
     }  # fmt: skip
     assert O.RMSprop().get_config() == {
-        "name": "rmsprop", "learning_rate": 0.001, "weight_decay": None, "rho": 0.9,
+        "name": "rm_sprop", "learning_rate": 0.001, "weight_decay": None, "rho": 0.9,
         "momentum": 0.0, "epsilon": 1e-7, "centered": False,
     }  # fmt: skip
     adam = {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7,
             "amsgrad": False}  # fmt: skip
     assert O.Adam().get_config() == {"name": "adam", "weight_decay": None, **adam}
-    assert O.AdamW().get_config() == {"name": "adamw", "weight_decay": 0.004, **adam}
+    assert O.AdamW().get_config() == {"name": "adam_w", "weight_decay": 0.004, **adam}
 
 
 def test_old_spelling_of_the_rate():
@@ -152,6 +152,23 @@ def test_the_rate_may_change_between_batches():
     assert sgd.coefficients(2, 2)[:, 1].tolist() == [0.2, 0.1 * 3]
     sgd.iterations = 7
     assert sgd.current_learning_rate() == pytest.approx(0.7)
+
+
+def test_the_rate_reads_as_a_number_also_with_a_schedule():
+    # As in Keras 3.15.1: SGD(ExponentialDecay(0.1, 3, 0.5)).learning_rate after 12 steps.
+    sgd = O.SGD(O.schedules.ExponentialDecay(0.1, 3, 0.5))
+    assert sgd.learning_rate == pytest.approx(0.1)
+    assert sgd.has_schedule
+    assert not O.SGD(0.1).has_schedule
+    sgd.iterations = 12
+    assert sgd.learning_rate == sgd.lr == pytest.approx(0.00625)
+
+
+def test_the_rate_may_be_a_function_without_arguments():
+    rates = iter([0.5, 0.25, 0.125])
+    sgd = O.SGD(lambda: next(rates))
+    assert sgd.coefficients(0, 2)[:, 1].tolist() == [0.5, 0.25]
+    assert sgd.learning_rate == 0.125
 
 
 @pytest.mark.parametrize(

@@ -289,6 +289,17 @@ def test_sample_weight_scales_the_loss_by_the_number_of_rows(engine):
     assert logs["weighted_accuracy"] == pytest.approx((right * w).sum() / w.sum())
 
 
+def test_logs_are_in_alphabetical_order_with_validation(engine):
+    # "val_" comes before "weighted_", as in Keras 3.15.1.
+    x, y = data(32)
+    model = classifier(weighted_metrics=["accuracy"])
+    history = model.fit(x, y, epochs=1, validation_split=0.3, verbose=0).history
+    assert list(history) == [
+        "accuracy", "loss", "val_accuracy", "val_loss", "val_weighted_accuracy",
+        "weighted_accuracy",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("one_hot", [False, True])
 def test_class_weight_is_a_sample_weight_by_class(engine, one_hot):
     x, y = data(64)

@@ -33,5 +33,5 @@ class AdamW(Adam):
     ) -> None:
         super().__init__(
             learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay,
-            name=name or "adamw", **others,
+            name=name, **others,
         )  # fmt: skip

@@ -28,7 +28,8 @@ class Optimizer:
     Parameters
     ----------
     learning_rate : float, LearningRateSchedule or callable
-        A callable takes the number of the step and returns the rate. ``lr`` is its old name.
+        A callable returns the rate, from the number of the step or from no argument. ``lr`` is
+        its old name.
     weight_decay : float, optional
         Before each step every variable shrinks: w -= w * weight_decay * learning_rate.
     name : str, optional
@@ -86,8 +87,8 @@ class Optimizer:
 
     @property
     def learning_rate(self) -> Any:
-        """The rate: a float, or a function of the step. May be set between batches."""
-        return self._learning_rate
+        """The rate of the next step; may be set between batches to what the constructor takes."""
+        return self.current_learning_rate()
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
@@ -96,6 +97,7 @@ class Optimizer:
             value = float(value)
         if callable(value):
             self._learning_rate = value
+            self._wants_step = _wants_step(value)
             return
         if not isinstance(value, float):
             mend = f": write {float(value)}" if isinstance(value, int) else ""
@@ -109,10 +111,17 @@ class Optimizer:
 
     lr = learning_rate  # its old name
 
+    @property
+    def has_schedule(self) -> bool:
+        """Whether the rate is a function, not a number."""
+        return callable(self._learning_rate)
+
     def current_learning_rate(self, step: int | None = None) -> float:
         """Return the rate at a step, by default that of the next one."""
         if not callable(self._learning_rate):
             return self._learning_rate
+        if not self._wants_step:
+            return float(self._learning_rate())
         return float(self._learning_rate(self.iterations if step is None else step))
 
     def coefficients(self, first_step: int, steps: int) -> np.ndarray:
@@ -346,3 +355,16 @@ def positive(who: str, name: str, value: Any) -> float:
     if not isinstance(value, (int, float, np.number)) or not value > 0:
         raise ValueError(f"{who}: expected {name} to be a positive number, got {value!r}")
     return float(value)
+
+
+def _wants_step(rate: Any) -> bool:
+    """Return whether a function that gives the rate takes the number of the step."""
+    import inspect
+
+    try:
+        inspect.signature(rate).bind(0)
+    except TypeError:
+        return False
+    except ValueError:  # a function without a readable signature
+        return True
+    return True

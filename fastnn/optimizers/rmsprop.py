@@ -42,7 +42,6 @@ class RMSprop(Optimizer):
         self.momentum = fraction("RMSprop", "momentum", momentum)
         self.epsilon = positive("RMSprop", "epsilon", epsilon)
         self.centered = bool(centered)
-        name = name or "rmsprop"
         super().__init__(learning_rate, weight_decay=weight_decay, name=name, **others)
 
     @property

@@ -151,7 +151,8 @@ class Fitting(Compilable):
                     if validation is not None and validates(epoch, validation_freq):
                         size = validation_size or batch_size
                         results = self._test(compiled, validation, size, validation_steps, hooks)
-                        logs |= {f"val_{name}": v for name, v in sorted(results.items())}
+                        logs |= {f"val_{name}": v for name, v in results.items()}
+                        logs = dict(sorted(logs.items()))
                     hooks.on_epoch_end(epoch, logs)
                     if self.stop_training:
                         break
