@@ -303,8 +303,10 @@ def test_checkpoint_of_the_best(capsys):
     assert script.saved == [("best.npz", "weights")] * 2
     assert capsys.readouterr().out == (
         "\nEpoch 1: val_loss improved from None to 1.50000, saving model to best.npz\n"
+        "\nEpoch 1: finished saving model to best.npz\n"
         "\nEpoch 2: val_loss did not improve from 1.50000\n"
         "\nEpoch 3: val_loss improved from 1.50000 to 0.12345, saving model to best.npz\n"
+        "\nEpoch 3: finished saving model to best.npz\n"
     )
 
 
