@@ -18,6 +18,7 @@ array([[1., 1.],
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,7 +54,7 @@ def dense(
     slope : float, optional
         alpha of elu (default 1), negative slope of leaky_relu (default 0.2).
     out : ndarray, shape (..., O), optional
-        Where to write the result: C-contiguous, of the operands' dtype.
+        Where to write the result: C-contiguous, of the operands' dtype, apart from them.
 
     Returns
     -------
@@ -71,7 +72,11 @@ def dense(
     if bias is not None:
         bias = _array(bias, dtype)
         _same("dense", "bias shape", (kernel.shape[1],), bias.shape)
-    out = _out("dense", out, (*x.shape[:-1], kernel.shape[1]), dtype)
+    given, out = out, _out("dense", out, (*x.shape[:-1], kernel.shape[1]), dtype)
+    if given is not None and any(
+        np.may_share_memory(out, a) for a in (x, kernel, bias) if a is not None
+    ):
+        raise ValueError("dense: out shares memory with an operand: pass another array")
     _core.dense_forward(_rows(out), _rows(x), kernel, bias, activation, slope)
     return out
 
@@ -292,15 +297,16 @@ def _dtype(*arrays: Any) -> np.dtype:
 
 def _array(a: Any, dtype: np.dtype) -> np.ndarray:
     a = np.asarray(a)
-    return a if a.dtype == dtype and a.flags.c_contiguous else np.ascontiguousarray(a, dtype)
+    if a.dtype == dtype and a.flags.c_contiguous and a.flags.aligned:
+        return a
+    return np.array(a, dtype, order="C", ndmin=1)
 
 
 def _rows(a: np.ndarray) -> np.ndarray:
     """View an array as (n, features)."""
     if a.ndim == 2:
         return a
-    features = a.shape[-1] if a.ndim else 1
-    return a.reshape(a.size // features if features else 0, features)
+    return a.reshape(math.prod(a.shape[:-1]), a.shape[-1] if a.ndim else 1)
 
 
 def _matrix(who: str, a: Any, dtype: np.dtype) -> np.ndarray:
@@ -323,8 +329,8 @@ def _out(who: str, out: np.ndarray | None, shape: tuple[int, ...], dtype: np.dty
             f"{who}: expected out to be C-contiguous, of shape {shape} and dtype {dtype}, "
             f"got shape {out.shape} and dtype {out.dtype}"
         )
-    if not out.flags.writeable:
-        raise ValueError(f"{who}: out is read-only")
+    if not (out.flags.writeable and out.flags.aligned):
+        raise ValueError(f"{who}: out is read-only or not aligned: pass an array of NumPy's own")
     return out
 
 

@@ -171,3 +171,26 @@ def test_every_activation_says_what_its_derivative_needs():
     for name in ACTIVATIONS:
         x, y = (None, dy) if name in FROM_OUTPUT else (dy, None)
         assert kernels.activation_gradient(dy, x, y, name).shape == (1, 2)
+
+
+def test_rows_without_features_leave_the_bias():
+    kernel, bias = np.zeros((0, 3), np.float32), np.float32([1, -2, 3])
+    for shape in ((0,), (2, 0), (2, 5, 0)):
+        y = kernels.dense(np.zeros(shape, np.float32), kernel, bias, "relu")
+        np.testing.assert_array_equal(y, np.broadcast_to([1, 0, 3], (*shape[:-1], 3)))
+
+
+def test_operands_that_are_not_aligned_are_copied():
+    x = np.arange(12, dtype=np.float32).reshape(3, 4)
+    bytes_ = np.zeros(x.nbytes + 1, np.uint8)
+    odd = bytes_[1:].view(np.float32).reshape(x.shape)
+    odd[...] = x
+    np.testing.assert_array_equal(kernels.dense(odd, np.eye(4, dtype=np.float32)), x)
+    with pytest.raises(ValueError, match="not aligned"):
+        kernels.activation(x, "relu", out=odd)
+
+
+def test_dense_does_not_write_over_its_operands():
+    x = np.ones((4, 4), np.float32)
+    with pytest.raises(ValueError, match="shares memory"):
+        kernels.dense(x, np.eye(4, dtype=np.float32), out=x)
