@@ -399,8 +399,10 @@ static void update(worker *w, const fnn_op *op) {
 static int call(worker *w, int phase, size_t index) {
   enter(w, WHOLE);
   if (w->thread == 0) {
+    fnn_pause();
     const int result = w->program->callback(w->program->context, phase, index, w->n,
                                             w->job->mode == FNN_TRAIN);
+    fnn_resume();
     if (result)
       atomic_store(&w->run->result, result);
   }

@@ -155,6 +155,7 @@ static struct {
 } pool;
 
 static _Thread_local enum { OUTSIDE, INSIDE, LEADING } inside; /* a region; as thread 0 of a team */
+static _Thread_local fp_state callers_state; /* what the innermost region's caller had */
 static _Thread_local int64_t patience = BARRIER_SPIN; /* how long to spin at the next barrier */
 static atomic_int configured;    /* by fnn_set_num_threads; 0: the default */
 static atomic_int fresh_default, processors; /* remembered answers; 0: not asked yet */
@@ -250,12 +251,15 @@ static void run_together(int threads, fnn_region region, void *context) {
 }
 
 void fnn_parallel(int threads, fnn_region region, void *context) {
-  if (inside != OUTSIDE) {
+  fp_state outer = callers_state, state = fp_enter();
+  callers_state = state;
+  if (inside != OUTSIDE) { /* in foreign code, see fnn_pause */
     run_alone(region, context);
+    callers_state = outer;
+    fp_leave(state);
     return;
   }
   int most = fnn_num_threads();
-  fp_state state = fp_enter();
   inside = INSIDE;
   if (threads > most) threads = most;
   if (threads < 2)
@@ -265,6 +269,9 @@ void fnn_parallel(int threads, fnn_region region, void *context) {
   inside = OUTSIDE;
   fp_leave(state);
 }
+
+void fnn_pause(void) { fp_leave(callers_state); }
+void fnn_resume(void) { fp_enter(); }
 
 /* --- How many -------------------------------------------------------------------------------- */
 

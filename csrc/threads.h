@@ -13,6 +13,11 @@ typedef void (*fnn_region)(void *context, fnn_team *team, int thread, int thread
  * runs on one thread. Safe in a child after fork. */
 void fnn_parallel(int threads, fnn_region region, void *context);
 
+/* Around foreign code that thread 0 of a region calls: it gets the floating-point state that the
+ * region's caller had. */
+void fnn_pause(void);
+void fnn_resume(void);
+
 /* All threads of the team wait for each other. A no-op in a team of one. */
 void fnn_barrier(fnn_team *team);
 

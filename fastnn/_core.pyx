@@ -198,6 +198,7 @@ cdef class Engine:
     cdef double *sums_data
     cdef bint learns
     cdef int threads  # 0: chosen from the work
+    cdef bint running
 
     def __cinit__(self, *args, **kwargs):
         self.scratch = NULL
@@ -463,6 +464,13 @@ cdef class Engine:
             Sample weights of each target.
         """
         self.unbind()
+        try:
+            self.bind_all(inputs, targets, weights)
+        except BaseException:
+            self.unbind()  # all or nothing
+            raise
+
+    cdef int bind_all(self, inputs, targets, weights) except -1:
         cdef size_t position = 0
         for tensor, array in zip(self.program.inputs, inputs, strict=True):
             self.feed(position, array, tensor)
@@ -480,6 +488,7 @@ cdef class Engine:
                 self.bind_weights(position, k, array)
                 position += 1
         self.c.n_feeds = position
+        return 0
 
     cdef int bind_weights(self, size_t position, int k, array) except -1:
         cdef size_t index = self.first_weight + k
@@ -500,6 +509,7 @@ cdef class Engine:
 
     def unbind(self):
         """Let go of the bound arrays."""
+        self.check_idle()
         self.c.n_feeds = 0
         self.rows = 0
         cdef Source source
@@ -508,9 +518,19 @@ cdef class Engine:
 
     # ---- running ----
 
+    cdef int check_idle(self) except -1:
+        """A run reads the buffers without the interpreter's lock: nobody else may touch them."""
+        if self.running:
+            raise RuntimeError(
+                "This engine is running: another thread, or a layer, loss or metric written in "
+                "Python, used it before it had finished; give each its own model"
+            )
+        return 0
+
     cdef int run(self, fnn_job *job) except -1:
         cdef size_t need, done
         cdef int result
+        self.check_idle()
         job.threads = self.threads if self.threads else fnn_choose_threads(&self.c, job)
         need = job.threads * fnn_scratch(&self.c, job.batch)
         if need > self.scratch_bytes:
@@ -520,8 +540,10 @@ cdef class Engine:
             if self.scratch == NULL:
                 raise MemoryError(f"{need} bytes of scratch memory")
             self.scratch_bytes = need
+        self.running = True
         with nogil:
             result = fnn_run(&self.c, job, self.scratch, &done)
+        self.running = False
         if result:
             error, self.error = self.error, None
             raise error
@@ -599,31 +621,34 @@ cdef class Engine:
             One for each output, C-contiguous and of the program's dtype.
         """
         cdef fnn_job job
-        cdef void *pointers[16]
-        cdef Py_buffer views[16]
+        cdef Block pointers, views
+        cdef Py_buffer *view
         cdef size_t held = 0, k, size
         cdef fnn_tensor *t
-        if self.c.n_outputs > 16 or <size_t>len(outputs) != self.c.n_outputs:
-            raise ValueError(f"outputs: expected {self.c.n_outputs} (at most 16)")
+        if <size_t>len(outputs) != self.c.n_outputs:
+            raise ValueError(f"outputs: expected {self.c.n_outputs} arrays, got {len(outputs)}")
         if start > stop or stop > self.rows:
             raise ValueError(f"rows: expected 0 to {self.rows}, got {start} to {stop}")
+        pointers = Block(self.c.n_outputs, sizeof(void *))
+        views = Block(self.c.n_outputs, sizeof(Py_buffer))
         try:
             for k in range(self.c.n_outputs):
+                view = <Py_buffer *>views.data + k
                 PyObject_GetBuffer(
-                    outputs[k], &views[k], PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE | PyBUF_FORMAT
+                    outputs[k], view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE | PyBUF_FORMAT
                 )
                 held += 1
                 t = &self.tensors[self.c.outputs[k]]
-                size = t.rows * t.features * views[k].itemsize
+                size = t.rows * t.features * view.itemsize
                 if (
-                    source_type(views[k].format) != (FNN_SRC_F64 if self.c.type == FNN_F64 else FNN_SRC_F32)
-                    or views[k].len < <Py_ssize_t>(stop * size)
+                    source_type(view.format) != (FNN_SRC_F64 if self.c.type == FNN_F64 else FNN_SRC_F32)
+                    or view.len < <Py_ssize_t>(stop * size)
                 ):
                     raise ValueError(
                         f"outputs[{k}]: expected a C-contiguous {self.program.dtype} array of "
                         f"{stop} rows of {t.rows * t.features} elements"
                     )
-                pointers[k] = <char *>views[k].buf + start * size
+                (<void **>pointers.data)[k] = <char *>view.buf + start * size
             if stop > start:
                 job.mode = FNN_PREDICT
                 job.rows = NULL
@@ -631,11 +656,11 @@ cdef class Engine:
                 job.coefficients = NULL
                 job.seed = job.step = 0
                 job.sums = NULL
-                job.outputs = pointers
+                job.outputs = <void **>pointers.data
                 self.run(&job)
         finally:
             for k in range(held):
-                PyBuffer_Release(&views[k])
+                PyBuffer_Release(<Py_buffer *>views.data + k)
 
     def reset(self):
         """Set the running sums to zero."""
