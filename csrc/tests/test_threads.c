@@ -15,7 +15,7 @@
 
 /* ThreadSanitizer refuses threads in a child of a threaded parent unless told otherwise. */
 const char *__tsan_default_options(void);
-const char *__tsan_default_options(void) { return "die_after_fork=0"; }
+__attribute__((visibility("default"))) const char *__tsan_default_options(void) { return "die_after_fork=0"; }
 
 static const int sizes[] = {1, 2, 3, 8};
 enum { SIZES = sizeof sizes / sizeof *sizes, ROUNDS = 2000 };
