@@ -399,3 +399,34 @@ def test_input_spec():
 
     with pytest.raises(ValueError, match="expects 2 axes"):
         Picky()(np.zeros((2, 3, 4)))
+
+
+class Scaled(layers.Layer):
+    def __init__(self, factor, shape=(1, 2), rule=None, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, inputs):
+        return self.factor * inputs
+
+
+def test_plain_arguments_of_ones_own_layer_are_written_down():
+    layer = Scaled(3.0, shape=(4, 5), name="mine")
+    again = layers.deserialize(layers.serialize(layer), custom_objects={"Scaled": Scaled})
+    assert (again.factor, again.name) == (3.0, "mine")
+    assert again.get_config() == layer.get_config() == copy.deepcopy(layer).get_config()
+    assert "rule" not in Scaled(1, rule=len).get_config()
+    with pytest.raises(NotImplementedError, match=r"'factor' of __init__: define get_config\("):
+        Scaled(np.ones(3)).get_config()
+
+
+def test_a_layer_that_forgets_super_says_so():
+    class Forgetful(layers.Layer):
+        def __init__(self):
+            self.units = 3
+
+    for use in (lambda layer: layer.add_weight((3,)), lambda layer: layer(A)):
+        with pytest.raises(AttributeError, match=r"begin its __init__ with super\(\)"):
+            use(Forgetful())
+    with pytest.raises(AttributeError, match="object has no attribute 'unit'$"):
+        Dense(3).unit  # noqa: B018

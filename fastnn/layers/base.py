@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 Shape = tuple[int | None, ...]
+
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 class Layer:
@@ -36,7 +39,8 @@ class Layer:
     [[1.0, 9.0]]
 
     With trainable weights, ``backward`` returns ``(dinputs, dweights)``: a list of one gradient
-    for each of ``trainable_weights``, in their order.
+    for each of ``trainable_weights``, in their order. Arguments of ``__init__`` that are numbers,
+    strings or lists of these are saved by themselves; for others write ``get_config``.
 
     Parameters
     ----------
@@ -57,6 +61,13 @@ class Layer:
 
     input_spec: InputSpec | None = None
     _build: Callable[[Any], None]
+    _arguments: dict[str, Any]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        layer = super().__new__(cls)
+        if cls.get_config is Layer.get_config and cls.__init__ is not Layer.__init__:
+            layer._arguments = _plain_arguments(layer, args, kwargs)
+        return layer
 
     def __init__(
         self,
@@ -87,6 +98,16 @@ class Layer:
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = _marks_built(cls.__dict__["build"])  # type: ignore[method-assign]
+
+    if not TYPE_CHECKING:  # type checkers would take every name for an attribute
+
+        def __getattr__(self, name: str) -> Any:  # called only where the usual way has failed
+            if "_weights" not in vars(self) and not name.startswith("__"):
+                raise AttributeError(
+                    f"'{type(self).__name__}' object has no attribute '{name}': begin its __init__ "
+                    "with super().__init__()"
+                )
+            return object.__getattribute__(self, name)  # fails again, with its own message
 
     # --- what a layer defines ------------------------------------------------------------
 
@@ -400,10 +421,26 @@ class Layer:
     # --- configuration -------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make an equal layer, as JSON-ready data."""
+        """Return the arguments that make an equal layer, as JSON-ready data.
+
+        Raises
+        ------
+        NotImplementedError
+            If `__init__` needs an argument that is not plain data; write ``get_config`` then.
+        """
         config = {"name": self.name, "trainable": self._trainable, "dtype": self.dtype}
         if self.batch_input_shape is not None:
             config["batch_input_shape"] = list(self.batch_input_shape)
+        if type(self).get_config is Layer.get_config:
+            config |= {k: v for k, v in vars(self).get("_arguments", {}).items() if k not in config}
+            for name, parameter in inspect.signature(type(self).__init__).parameters.items():
+                needed = parameter.default is parameter.empty and parameter.kind in _NAMED
+                if needed and name != "self" and name not in config:
+                    raise NotImplementedError(
+                        f"{type(self).__name__} '{self.name}': cannot write down the argument "
+                        f"'{name}' of __init__: define get_config(self), returning "
+                        f"{{**super().get_config(), '{name}': ...}}"
+                    )
         return config
 
     @classmethod
@@ -416,6 +453,23 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def _plain_arguments(layer: Layer, args: Any, kwargs: Any) -> dict[str, Any]:
+    """Return the named arguments of `__init__` that are numbers, strings, lists of these, None."""
+    signature = inspect.signature(type(layer).__init__)
+    try:
+        given = signature.bind(layer, *args, **kwargs).arguments
+    except TypeError:
+        return {}  # __init__ will say so; or a copy is being made, which brings its own
+    named = [n for n, p in signature.parameters.items() if p.kind in _NAMED]
+    return {name: given[name] for name in named[1:] if name in given and _is_plain(given[name])}
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return value is None or type(value) in (bool, int, float, str)
 
 
 def _marks_built(build: Callable[..., Any]) -> Callable[..., Any]:
