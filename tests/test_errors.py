@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastnn import Input, Model, Sequential, config
-from fastnn.layers import Activation, Dense, Flatten
+from fastnn.layers import Activation, Concatenate, Dense, Flatten
 from fastnn.training import TrainingWarning
 
 RNG = np.random.default_rng(0)
@@ -295,3 +295,10 @@ def test_softmax_before_a_loss_from_logits():
 def test_well_made_models_are_not_warned_about():
     config.set_random_seed(0)
     assert not warned(classifier(metrics=["accuracy"]), X, Y, validation_split=0.25)
+
+
+def test_several_inputs_are_named():
+    left, right = Input((5,), name="left"), Input((3,), name="right")
+    model = Model([left, right], Dense(1, name="out")(Concatenate(name="both")([left, right])))
+    with pytest.raises(ValueError, match="'both' expects 5 features per sample from input 'left'"):
+        model.predict([np.zeros((2, 3)), np.zeros((2, 5))], verbose=0)

@@ -13,7 +13,9 @@ BATCH_SIZE = 32
 def whole(value: Any, name: str, method: str, *, least: int) -> int:
     """Return an integer argument; raises ValueError if it is none or too small."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        got = repr(value) if np.ndim(value) == 0 else f"{type(value).__name__}: pass data by keyword"
+        got = repr(value)
+        if np.ndim(value):
+            got = f"{type(value).__name__}: pass data by keyword"
         raise ValueError(f"{method}: {name} expects a whole number of at least {least}, got {got}")
     return int(value)
 

@@ -184,8 +184,9 @@ def _misfit(model: Any, tensor: Any, array: np.ndarray, shape: tuple[int, ...], 
             f"{array.shape}: add the batch axis, x[None]"
         )
     if len(shape) == len(sample) == 1:
+        which = f" from input '{tensor.name}'" if layer and len(model.inputs) > 1 else ""
         return (
-            f"{who} expects {shape[0]} features per sample, got {sample[0]}: check "
+            f"{who} expects {shape[0]} features per sample{which}, got {sample[0]}: check "
             "Input(shape=...) or the columns of x"
         )
     if size == got and len(shape) == 1:
