@@ -7,7 +7,7 @@ import pytest
 
 from fastnn import Input, Sequential
 from fastnn.layers import Dense
-from fastnn.optimizers import SGD, Adam, schedules
+from fastnn.optimizers import SGD, Adam, AdamW, RMSprop, schedules
 
 
 def model():
@@ -48,4 +48,48 @@ def test_training_with_a_schedule(optimizer, losses):
     one.compile(optimizer(), "mse")
     x, y = data()
     history = one.fit(x, y, epochs=3, batch_size=16, shuffle=False, verbose=0).history
+    np.testing.assert_allclose(history["loss"], losses, rtol=3e-5)
+
+
+ROWS = np.arange(10)
+X = np.sin(np.outer(ROWS + 1, [1.0, 2.0, 3.0])).astype("float32")
+
+
+def small():
+    one = Sequential([Input((3,)), Dense(4, activation="tanh"), Dense(1)])
+    one.set_weights(
+        [np.cos(np.arange(w.size) + w.ndim).reshape(w.shape) / 2 for w in one.get_weights()]
+    )
+    return one
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "losses"),
+    [
+        (lambda: SGD(0.1),
+         [0.4641456, 0.3541292, 0.3226435]),
+        (lambda: SGD(0.1, momentum=0.9),
+         [0.4302362, 0.3846294, 0.3143051]),
+        (lambda: SGD(0.1, momentum=0.9, nesterov=True),
+         [0.4337316, 0.3904402, 0.2535387]),
+        (lambda: SGD(0.1, weight_decay=0.5),
+         [0.4563646, 0.3747341, 0.3750204]),
+        (lambda: RMSprop(0.02),
+         [0.4421544, 0.2821087, 0.2215542]),
+        (lambda: RMSprop(0.02, rho=0.8, momentum=0.5, centered=True, epsilon=0.001),
+         [0.4415669, 0.2691279, 0.1917894]),
+        (lambda: Adam(0.05),
+         [0.4188398, 0.251232, 0.2003145]),
+        (lambda: Adam(0.05, amsgrad=True, weight_decay=0.1),
+         [0.4181061, 0.2526945, 0.2020713]),
+        (lambda: AdamW(0.05, weight_decay=0.2),
+         [0.417422, 0.2543851, 0.2043772]),
+    ],
+)  # fmt: skip
+def test_training_with_an_optimizer(optimizer, losses):
+    """fit(x, cos(0, 1, ... 9), epochs=3, batch_size=4, shuffle=False) from the same weights."""
+    one = small()
+    one.compile(optimizer(), "mse")
+    y = np.cos(ROWS).astype("float32")
+    history = one.fit(X, y, epochs=3, batch_size=4, shuffle=False, verbose=0).history
     np.testing.assert_allclose(history["loss"], losses, rtol=3e-5)
