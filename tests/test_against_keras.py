@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastnn import Input, Sequential
+from fastnn import Input, Sequential, losses
 from fastnn.layers import Dense
 from fastnn.optimizers import SGD, Adam, AdamW, RMSprop, schedules
 
@@ -25,7 +25,7 @@ def data():
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "losses"),
+    ("optimizer", "expected"),
     [
         (lambda: SGD(schedules.ExponentialDecay(0.1, 3, 0.5)),
          [1.0481704473495483, 0.9591391086578369, 0.9253999590873718]),
@@ -42,21 +42,22 @@ def data():
     ],
     ids=["exponential", "piecewise", "cosine", "polynomial", "inverse time", "function"],
 )  # fmt: skip
-def test_training_with_a_schedule(optimizer, losses):
+def test_training_with_a_schedule(optimizer, expected):
     """fit(x, y, epochs=3, batch_size=16, shuffle=False) from the same weights."""
     one = model()
     one.compile(optimizer(), "mse")
     x, y = data()
     history = one.fit(x, y, epochs=3, batch_size=16, shuffle=False, verbose=0).history
-    np.testing.assert_allclose(history["loss"], losses, rtol=3e-5)
+    np.testing.assert_allclose(history["loss"], expected, rtol=3e-5)
 
 
 ROWS = np.arange(10)
 X = np.sin(np.outer(ROWS + 1, [1.0, 2.0, 3.0])).astype("float32")
 
 
-def small():
-    one = Sequential([Input((3,)), Dense(4, activation="tanh"), Dense(1)])
+def small(units=1, activation=None):
+    one = Sequential([Input((3,)), Dense(4, activation="tanh"),
+                      Dense(units, activation=activation)])  # fmt: skip
     one.set_weights(
         [np.cos(np.arange(w.size) + w.ndim).reshape(w.shape) / 2 for w in one.get_weights()]
     )
@@ -64,7 +65,7 @@ def small():
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "losses"),
+    ("optimizer", "expected"),
     [
         (lambda: SGD(0.1),
          [0.4641456, 0.3541292, 0.3226435]),
@@ -86,10 +87,54 @@ def small():
          [0.417422, 0.2543851, 0.2043772]),
     ],
 )  # fmt: skip
-def test_training_with_an_optimizer(optimizer, losses):
+def test_training_with_an_optimizer(optimizer, expected):
     """fit(x, cos(0, 1, ... 9), epochs=3, batch_size=4, shuffle=False) from the same weights."""
     one = small()
     one.compile(optimizer(), "mse")
     y = np.cos(ROWS).astype("float32")
     history = one.fit(X, y, epochs=3, batch_size=4, shuffle=False, verbose=0).history
-    np.testing.assert_allclose(history["loss"], losses, rtol=3e-5)
+    np.testing.assert_allclose(history["loss"], expected, rtol=3e-5)
+
+
+TARGETS = {
+    "number": np.cos(ROWS).astype("float32"),
+    "class": ROWS % 3,
+    "one-hot": np.eye(3, dtype="float32")[ROWS % 3],
+    "bit": ROWS % 2,
+    "bits": np.stack([ROWS % 2, ROWS // 2 % 2], axis=1),
+}
+
+
+@pytest.mark.parametrize(
+    ("loss", "units", "activation", "y", "expected"),
+    [
+        (losses.BinaryCrossentropy(label_smoothing=0.2), 2, "sigmoid", "bits",
+         [0.9954951, 0.964695, 0.938979]),
+        (losses.BinaryCrossentropy(from_logits=True), 1, None, "bit",
+         [0.8693078, 0.8273128, 0.7939255]),
+        (losses.BinaryCrossentropy(), 3, "softmax", "one-hot",
+         [0.7893537, 0.7697677, 0.7506503]),
+        (losses.CategoricalCrossentropy(label_smoothing=0.1), 3, "softmax", "one-hot",
+         [1.372386, 1.320309, 1.271068]),
+        (losses.CategoricalCrossentropy(), 3, "sigmoid", "one-hot",
+         [1.363853, 1.340258, 1.317509]),
+        (losses.SparseCategoricalCrossentropy(), 3, "softmax", "class",
+         [1.356628, 1.29211, 1.230374]),
+        (losses.SparseCategoricalCrossentropy(from_logits=True), 3, None, "class",
+         [1.356628, 1.29211, 1.230374]),
+        (losses.MeanAbsoluteError(reduction="mean_with_sample_weight"), 1, None, "number",
+         [0.6508114, 0.5464543, 0.4369668]),
+        (losses.MeanSquaredError(reduction="sum"), 1, None, "number",
+         [13.11832, 25.01311, 180.2266]),
+        (losses.Huber(delta=0.5), 3, None, "one-hot",
+         [0.2797902, 0.2271861, 0.1876838]),
+    ],
+)  # fmt: skip
+def test_training_with_a_weighted_loss(loss, units, activation, y, expected):
+    """As above with SGD(0.1) and sample_weight = 0, 1, 2, 3, 0, 1 ..."""
+    one = small(units, activation)
+    one.compile(SGD(0.1), loss)
+    weights = (ROWS % 4).astype("float32")
+    history = one.fit(X, TARGETS[y], sample_weight=weights, epochs=3, batch_size=4, shuffle=False,
+                      verbose=0).history  # fmt: skip
+    np.testing.assert_allclose(history["loss"], expected, rtol=3e-5)
