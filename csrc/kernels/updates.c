@@ -1,5 +1,9 @@
 /* One step of an optimizer for n parameters: the formulas of fnn_rule, in one pass over memory.
- * Adam: 4 loads, 3 stores, 8 operations, a square root and a division for each vector. */
+ * Adam: 4 loads, 3 stores, 8 operations, a square root and a division for each vector.
+ *
+ * The square root and the division are the hardware's, and exact. Newton's iteration from an integer
+ * first guess was measured on AVX2 (AMD Zen 3) at 1.0 ns a parameter against 0.4: its 20
+ * multiply-adds compete with everything else, the divider works beside them. */
 #include "internal.h"
 
 #define C(k) vec_set((real)c[k])

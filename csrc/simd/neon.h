@@ -1,4 +1,7 @@
-/* NEON of AArch64: one register is 4 floats or 2 doubles, four make a vector. */
+/* NEON of AArch64: one register is 4 floats or 2 doubles, four make a vector.
+ *
+ * One difference from x86 remains while denormals are flushed: a result that is denormal before
+ * rounding and would round up to the smallest normal number is flushed here and kept there. */
 #include <arm_neon.h>
 
 #define FNN_REGS 4
