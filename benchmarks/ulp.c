@@ -1,8 +1,9 @@
 /* Largest errors of csrc/kernels/vmath.h, printed for ulp.py: one line "name error x" a function.
  *
  * Compiled for one instruction set (all give the same bits) and one element type. The oracle is
- * libm in the next wider type. float: every step-th bit pattern. double: `step` pairs of random
- * numbers, one with any bits and one between -50 and 50.
+ * libm in the next wider type. Arguments: step, and the one function to measure if not all.
+ * float: every step-th bit pattern. double: `step` random numbers, one half with any bits and one
+ * between -50 and 50.
  */
 #include <math.h>
 #include <stdio.h>
@@ -93,6 +94,7 @@ int main(int count, char **arguments) {
   const uint64_t step = count > 1 ? strtoull(arguments[1], NULL, 10) : 1;
   for (size_t k = 0; k < sizeof functions / sizeof *functions; k++) {
     const function *f = &functions[k];
+    if (count > 2 && strcmp(arguments[2], f->name)) continue;
     real x[LANES];
     worst = 0;
     worst_at = 0;

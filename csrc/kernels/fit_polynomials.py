@@ -1,4 +1,4 @@
-"""Fit the polynomials of vmath.h: best approximations in the sense of Chebyshev, by Remez's exchange.
+"""Fit the polynomials of vmath.h: best approximations in the sense of Chebyshev, by Remez.
 
 Needs mpmath. Prints for each function and element type the coefficients, constant term first, and
 the largest weighted error in units of the type's epsilon, after rounding them to the type.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import mpmath as mp
+import mpmath as mp  # type: ignore[import-untyped]
 
 mp.mp.dps = 50
 TYPES = {"float": (24, 0), "double": (53, 1)}  # bits, column of the degrees below
