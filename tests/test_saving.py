@@ -423,7 +423,7 @@ def test_nesting_without_end_is_refused(tmp_path):
     """Deeper than Python's stack is for the JSON reader, and for what follows it."""
     text = json.dumps({"format": "fastnn store", "version": 1, "datasets": {}, "groups": {
         "": {"kind": "model", "compile": None, "model": "NEST"}}})  # fmt: skip
-    for depth in (400, 5000):
+    for depth in (2000, 100_000):
         deep = '{"class_name": "Sequential", "config": {"name": "s", "layers": [' * depth
         with zipfile.ZipFile(tmp_path / "deep.npz", "w") as archive:
             archive.writestr("manifest.json", text.replace('"NEST"', deep + "]}}" * depth))
