@@ -9,6 +9,8 @@
  *         panels of B
  *           tiles of rows
  */
+#include <string.h>
+
 #include "gemm.h"
 
 #define K_BLOCK 256           /* x 64 bytes of a panel's row: 16 KiB, half of L1 */
@@ -39,7 +41,7 @@ typedef struct {
 static blocking choose(const FN(fnn_product) *s, size_t m, size_t n) {
   blocking block;
   block.pack_b = s->b_transposed || (s->b_row * sizeof(real) % PAGE == 0 && m >= PACK_B_ROWS);
-  block.pack_a = s->a_step != 1 && s->k >= PACK_A_STEPS;
+  block.pack_a = s->a_row == 1 && s->k >= PACK_A_STEPS;
   const size_t most = block.pack_b ? B_BLOCK / (s->k ? s->k : 1) / FNN_LANES * FNN_LANES : C_COLUMNS;
   block.columns = block_columns(n, least(most, C_COLUMNS));
   block.rows = s->c ? C_ROWS : least(C_ROWS, C_SCRATCH / block.columns);
@@ -68,11 +70,10 @@ static void pack_b(const FN(fnn_kernels) *kernels, real *to, const FN(fnn_produc
   }
 }
 
-/* to: k runs of m elements. */
-static void pack_a(real *to, const real *a, size_t a_row, size_t a_step, size_t m, size_t k) {
+/* to: k runs of m elements, the columns of a block of A. */
+static void pack_a(real *to, const real *a, size_t a_step, size_t m, size_t k) {
   for (size_t p = 0; p < k; p++)
-    for (size_t i = 0; i < m; i++)
-      to[p * m + i] = a[p * a_step + i * a_row];
+    memcpy(to + p * m, a + p * a_step, m * sizeof(real));
 }
 
 void FN(fnn_gemm)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, size_t n1,
@@ -108,11 +109,10 @@ void FN(fnn_gemm)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, siz
         const size_t depth = least(K_BLOCK, s->k - p0);
         const int accumulate = s->accumulate || p0 > 0;
         const real *a = s->a + ic * s->a_row + p0 * s->a_step;
-        size_t a_row = s->a_row, a_step = s->a_step;
+        size_t a_step = s->a_step;
         if (block.pack_a) {
-          pack_a(a_scratch, a, a_row, a_step, ic1 - ic, depth);
+          pack_a(a_scratch, a, a_step, ic1 - ic, depth);
           a = a_scratch;
-          a_row = 1;
           a_step = ic1 - ic;
         }
         for (size_t j = jc; j < jc1; j += step) {
@@ -122,7 +122,7 @@ void FN(fnn_gemm)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, siz
           const size_t b_row = block.pack_b ? width : s->b_row;
           for (size_t t = 0; t < tiles; t++) {
             const size_t i = (ic1 - ic) * t / tiles, i1 = (ic1 - ic) * (t + 1) / tiles;
-            kernels->gemm_tile(c + i * c_row + (j - jc), c_row, a + i * a_row, a_row, a_step,
+            kernels->gemm_tile(c + i * c_row + (j - jc), c_row, a + i * s->a_row, s->a_row, a_step,
                                b, b_row, i1 - i, columns, depth, accumulate);
           }
         }

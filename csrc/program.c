@@ -138,7 +138,7 @@ static void dense_forward_epilogue(void *context, real *block, size_t row, size_
     d->w->kernels->activation_forward(block, block, bias, activation, (real)op->a, j1 - j0);
 }
 
-#define MANY_ROWS 256
+#define MANY_ROWS 32 /* for each thread */
 
 /* y = activation(x W + b): columns of y are divided if there are enough of them and W is large
  * beside x, else samples. */
@@ -146,7 +146,7 @@ static void dense_forward(worker *w, const fnn_op *op) {
   const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
   const fnn_param *kernel = &w->program->params[op->kernel];
   const size_t runs = x->rows, m = w->n * runs, n = kernel->columns;
-  const int by_columns = w->threads > 1 && m < MANY_ROWS &&
+  const int by_columns = w->threads > 1 && m < MANY_ROWS * (size_t)w->threads &&
                          n >= 4 * FNN_LANES * (size_t)w->threads;
   dense_context context = {w, op};
   const FN(fnn_product) product = {

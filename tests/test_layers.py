@@ -428,5 +428,5 @@ def test_a_layer_that_forgets_super_says_so():
     for use in (lambda layer: layer.add_weight((3,)), lambda layer: layer(A)):
         with pytest.raises(AttributeError, match=r"begin its __init__ with super\(\)"):
             use(Forgetful())
-    with pytest.raises(AttributeError, match="object has no attribute 'unit'$"):
+    with pytest.raises(AttributeError, match=r"object has no attribute 'unit'$"):
         Dense(3).unit  # noqa: B018
