@@ -149,6 +149,8 @@ def test_dense_configuration_keeps_everything():
 
 
 def test_regularizers_are_not_silently_ignored():
+    with pytest.raises(ValueError, match="activity_regularizer is not available yet"):
+        Dense(3, activity_regularizer="l2")
     with pytest.raises(ValueError, match="kernel_regularizer is not available yet"):
         Dense(3, kernel_regularizer="l2")
     with pytest.raises(ValueError, match="activity_regularizer"):

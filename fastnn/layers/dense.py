@@ -60,7 +60,7 @@ class Dense(Layer):
     ) -> None:
         units = kwargs.pop("output_dim", None) if units is None else units
         kernel_initializer = kwargs.pop("init", kernel_initializer)
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        super().__init__(**kwargs)
         whole = isinstance(units, (int, np.integer)) and not isinstance(units, bool)
         if not whole or units <= 0:
             raise ValueError(
@@ -69,6 +69,7 @@ class Dense(Layer):
         later = {
             "kernel_regularizer": kernel_regularizer, "bias_regularizer": bias_regularizer,
             "kernel_constraint": kernel_constraint, "bias_constraint": bias_constraint,
+            "activity_regularizer": activity_regularizer,
         }  # fmt: skip
         for argument, value in later.items():
             if value is not None:
