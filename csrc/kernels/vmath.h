@@ -1,9 +1,10 @@
 /* exp, expm1, log, log1p, tanh, sigmoid and their relatives on vectors: our own polynomials, from
  * exact IEEE operations only, so the same bits everywhere.
  *
- * Coefficients come from fit_polynomials.py. Largest errors in units of the last place of the
- * result (measured over all floats by benchmarks/ulp.py; double against sampled 60-digit values)
- * stand with each function. Subnormal results are flushed to 0; NaN gives NaN.
+ * Coefficients come from fit_polynomials.py. With each function stands its largest error that
+ * benchmarks/ulp.py found, in units of the last place (ULP) of the result: for float, of all 2^32
+ * arguments for exp, log, tanh and sigmoid and of every 17th for the others; for double, of millions
+ * of random ones. Subnormal results of exp are flushed to 0; NaN gives NaN.
  */
 #ifndef FNN_VMATH_H
 #define FNN_VMATH_H
@@ -86,7 +87,7 @@ FNN_INLINE vec exp_reduced(vec x, vint *shifted) {
   return vec_fma(vec_mul(r, r), POLYNOMIAL(r, EXP_COEFFICIENTS), r);
 }
 
-/* exp(x): inf above the range, 0 below. */
+/* exp(x): inf above the range, 0 below. 1.05 ULP (double 0.97). */
 FNN_MATH vec vec_exp(vec x) {
   vint n;
   vec p = vec_add(vec_set(1), exp_reduced(x, &n));
@@ -96,7 +97,7 @@ FNN_MATH vec vec_exp(vec x) {
   return vec_select(vec_lt(x, vec_set(EXP_SMALLEST)), vec_zero(), y);
 }
 
-/* exp(x) - 1 for x <= 0, with a small relative error near 0. */
+/* exp(x) - 1 for x <= 0, with a small relative error near 0. 0.95 ULP (double 1.10). */
 FNN_MATH vec vec_expm1_negative(vec x) {
   vint n;
   vec p = exp_reduced(vec_max(vec_set(EXPM1_MINUS_ONE), x), &n);
@@ -114,7 +115,7 @@ FNN_INLINE vec log_reduced(vec f, vec n) {
   return vec_fma(n, vec_set(LN2_HIGH), vec_sub(f, vec_sub(h, small)));
 }
 
-/* log(x): -inf at 0, NaN below. */
+/* log(x): -inf at 0, NaN below. 0.84 ULP (double 0.76). */
 FNN_MATH vec vec_log(vec x) {
   const real scale = REAL((uint64_t)1 << (MANTISSA_BITS + 1));
   vmask subnormal = vec_lt(x, vec_set(REAL_MIN_NORMAL));
@@ -131,7 +132,7 @@ FNN_MATH vec vec_log(vec x) {
   return vec_select(vec_lt(x, vec_zero()), vec_set(NOT_A_NUMBER), y);
 }
 
-/* log(1 + x) for 0 <= x <= 1, with a small relative error near 0. */
+/* log(1 + x) for 0 <= x <= 1, with a small relative error near 0. 1.39 ULP (double 1.01). */
 FNN_MATH vec vec_log1p_unit(vec x) {
   vmask big = vec_gt(x, vec_set(REAL(0x1.a827999fcef32p-2))); /* sqrt(2) - 1 */
   vec half = vec_set(REAL(0.5));
@@ -139,13 +140,13 @@ FNN_MATH vec vec_log1p_unit(vec x) {
                      vec_where(big, vec_set(1)));
 }
 
-/* tanh(x) = -t/(2 + t) with t = expm1(-2|x|), with the sign of x. */
+/* tanh(x) = -t/(2 + t) with t = expm1(-2|x|), with the sign of x. 2.50 ULP (double 2.50). */
 FNN_MATH vec vec_tanh(vec x) {
   vec t = vec_expm1_negative(vec_mul(vec_set(-2), vec_abs(x)));
   return vec_with_sign(vec_abs(vec_div(t, vec_add(vec_set(2), t))), x);
 }
 
-/* sigmoid(x) = 1/(1 + exp(-x)), given e = exp(-|x|). */
+/* sigmoid(x) = 1/(1 + exp(-x)), given e = exp(-|x|). 2.41 ULP (double 2.33). */
 FNN_INLINE vec sigmoid_from(vec x, vec e) {
   vec one = vec_set(1);
   return vec_div(vec_select(vec_ge(x, vec_zero()), one, e), vec_add(one, e));
@@ -153,7 +154,7 @@ FNN_INLINE vec sigmoid_from(vec x, vec e) {
 
 FNN_MATH vec vec_sigmoid(vec x) { return sigmoid_from(x, vec_exp(vec_neg(vec_abs(x)))); }
 
-/* log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)). */
+/* log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)). 1.65 ULP (double 1.52). */
 FNN_MATH vec vec_softplus(vec x) {
   vec e = vec_exp(vec_neg(vec_abs(x)));
   return vec_add(vec_max(vec_zero(), x), vec_log1p_unit(e));
@@ -162,7 +163,8 @@ FNN_MATH vec vec_softplus(vec x) {
 /* The normal distribution's probability of lying below x, and its density at x if asked for:
  * erfc(a)/2 with a = |x|/sqrt(2), or 1 less that; erfc(a) = exp(-a^2) P(t)/(a + K) with
  * t = (a - K)/(a + K) (the substitution of Shepherd and Laframboise, "Chebyshev approximation of
- * (1 + 2x) exp(x^2) erfc x", Mathematics of Computation 36, 1981). */
+ * (1 + 2x) exp(x^2) erfc x", Mathematics of Computation 36, 1981). 5.5 ULP (double 5.6), also in the
+ * far tail; the density 2.8 ULP. */
 FNN_MATH vec vec_normal(vec x, vec *density) {
   vec magnitude = vec_min(vec_set(NORMAL_LIMIT), vec_abs(x));
   vec a = vec_mul(magnitude, vec_set(REAL(0.70710678118654752440)));
