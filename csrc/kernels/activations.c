@@ -8,7 +8,7 @@
 #define SELU_SCALE REAL(1.0507009873554804934)
 #define SELU_SCALE_ALPHA REAL(1.7580993408473768600) /* scale times alpha = 1.67326324235437728 */
 
-/* --- functions --------------------------------------------------------------------------------- */
+/* --- functions -------------------------------------------------------------------------------- */
 
 FNN_INLINE vec linear(vec x, vec slope) {
   (void)slope;
@@ -91,7 +91,7 @@ FNN_INLINE vec mish(vec x, vec slope) {
   return vec_mul(x, vec_div(m, vec_add(m, vec_set(2))));
 }
 
-/* --- derivatives, from the output y (silu, gelu and mish: from the input x) -------------------- */
+/* --- derivatives, from the output y (silu, gelu and mish: from the input x) ------------------- */
 
 FNN_INLINE vec linear_derivative(vec y, vec slope) {
   (void)y, (void)slope;
@@ -185,7 +185,7 @@ FNN_INLINE vec mish_derivative(vec x, vec slope) {
   return vec_div(vec_fma(limited, q, m), m2);
 }
 
-/* --- softmaxes, one row ------------------------------------------------------------------------ */
+/* --- softmaxes, one row ----------------------------------------------------------------------- */
 
 static void softmax_forward(real *y, const real *x, const real *bias, size_t n, int logarithm) {
   if (bias) {
@@ -219,7 +219,7 @@ static void softmax_backward(real *dx, const real *dy, const real *y, size_t n, 
   }
 }
 
-/* --- the table's entries ----------------------------------------------------------------------- */
+/* --- the table's entries ---------------------------------------------------------------------- */
 
 void KERNEL(activation_forward)(real *y, const real *x, const real *bias, int activation,
                                 real slope, size_t n) {

@@ -28,7 +28,7 @@ typedef struct {
     }                                                                                             \
   } while (0)
 
-/* --- means over the features: the slopes are per feature, the sink's scale holds the 1/n -------- */
+/* --- means over the features: the slopes are per feature, the sink's scale holds the 1/n ------ */
 
 static real mean_squared_error(sink s, const real *t, const real *p, size_t n) {
   vec sum = vec_zero();
@@ -85,7 +85,7 @@ static real binary_crossentropy_logits(sink s, real *probability, const real *t,
   return vec_sum(sum) / (real)n;
 }
 
-/* --- sums over the classes ----------------------------------------------------------------------- */
+/* --- sums over the classes -------------------------------------------------------------------- */
 
 static real row_sum(const real *x, size_t n) {
   vec sum = vec_zero();
@@ -183,7 +183,7 @@ static real sparse_categorical_crossentropy_logits(sink s, real *probability, re
   return value;
 }
 
-/* --- accuracies ------------------------------------------------------------------------------------ */
+/* --- accuracies ------------------------------------------------------------------------------- */
 
 static real accuracy(const real *t, const real *p, size_t n) {
   vec sum = vec_zero();
@@ -208,7 +208,7 @@ static size_t argmax(const real *x, size_t n) {
   return best;
 }
 
-/* --- the table's entries --------------------------------------------------------------------------- */
+/* --- the table's entries ---------------------------------------------------------------------- */
 
 real KERNEL(loss_row)(int kind, real *dp, real *probability, const real *t, const real *p,
                       real scale, const fnn_row_options *o, size_t n, int accumulate) {

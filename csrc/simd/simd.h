@@ -290,7 +290,7 @@ FNN_INLINE vec vec_from_int(vint i) {
   return vec_sub(vec_from_bits(vint_add(i, vec_bits(rounder))), rounder);
 }
 
-/* --- reductions: lane i with lane i + LANES/2, then halves of that, down to one ---------------- */
+/* --- reductions: lane i with lane i + LANES/2, then halves of that, down to one --------------- */
 
 FNN_INLINE real vec_sum(vec a) {
 #if FNN_REGS == 4
@@ -312,7 +312,7 @@ FNN_INLINE real vec_max_across(vec a) {
 #endif
 }
 
-/* --- walking over a span ------------------------------------------------------------------------ */
+/* --- walking over a span ---------------------------------------------------------------------- */
 
 /* Runs the statements for every whole vector of a span of n elements and then for its tail. In
  * them, j is the first element; LOAD, STORE and the constant or small `part` serve both cases. */

@@ -86,7 +86,7 @@ static void find_tables(void) {
   for (table = 0; table < table_count; table++, next_expectation = 0)                             \
     for (const kernels *k = tables[table]; k; k = NULL)
 
-/* --- arrays before a guard page ---------------------------------------------------------------- */
+/* --- arrays before a guard page --------------------------------------------------------------- */
 
 enum { SLOTS = 12, SLOT_BYTES = 1 << 15 };
 static char *slots[SLOTS];
@@ -132,7 +132,7 @@ static void check_before(void) {
       }
 }
 
-/* --- numbers -------------------------------------------------------------------------------------- */
+/* --- numbers ---------------------------------------------------------------------------------- */
 
 static uint64_t random_state = 1;
 
@@ -187,7 +187,7 @@ static inline void within(const char *what, size_t i, real actual, long double e
         tolerance);
 }
 
-/* --- agreement of the tables ------------------------------------------------------------------------ */
+/* --- agreement of the tables ------------------------------------------------------------------ */
 
 static real expectations[1 << 16];
 static size_t expectation_count, next_expectation;
@@ -219,7 +219,7 @@ static inline void agree(const real *values, size_t n) {
   check_before();
 }
 
-/* --- running ------------------------------------------------------------------------------------------ */
+/* --- running ---------------------------------------------------------------------------------- */
 
 static void (*all_cases)(void);
 
