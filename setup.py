@@ -121,7 +121,7 @@ class Builder:
                 if result.stderr:
                     print(" ".join(command), result.stderr, sep="\n", file=sys.stderr)
                 if result.returncode:
-                    raise SystemExit(f"compiling {source} failed")
+                    raise SystemExit(f"compiling {source} failed with status {result.returncode}")
                 os.utime(part, (started, started))
                 part.replace(target)
             return str(target)
