@@ -104,6 +104,7 @@ int fnn_set_isa(const char *name);
 typedef struct {
   void *value, *grad; /* grad: NULL where no gradient is needed */
   size_t stride, rows, features;
+  float density, grad_density; /* the share that is not 0, as the running job has seen; -1: not yet */
 } fnn_tensor;
 
 /* A parameter: rows x columns, row stride ld; rows are padded with zeros. */

@@ -17,20 +17,12 @@
 #define B_BLOCK (128 * 1024)  /* elements of a packed block of B */
 #define C_COLUMNS 512         /* columns of a block of C when B is read where it lies */
 #define C_ROWS 96             /* rows of a block of C */
-#define C_SCRATCH 8192        /* elements of a block of C that only the epilogue sees: 32 KiB */
 #define PAGE 4096             /* rows of B whole pages apart share a few cache sets: then, and */
 #define PACK_B_ROWS 64        /* with enough rows of C to pay for it, B is packed */
 #define PACK_A_STEPS 48       /* shorter columns of A are read where they lie */
 
-static size_t least(size_t a, size_t b) { return a < b ? a : b; }
-static size_t up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
-
-/* Columns of a block: as many as fit, in whole vectors, and all blocks nearly equal. */
-static size_t block_columns(size_t n, size_t most) {
-  if (most < FNN_LANES)
-    most = FNN_LANES;
-  const size_t blocks = (n + most - 1) / most;
-  return up((n + blocks - 1) / blocks, FNN_LANES);
+int FN(fnn_packs_b)(const FN(fnn_product) *s, size_t m) {
+  return s->b_transposed || (s->b_row * sizeof(real) % PAGE == 0 && m >= PACK_B_ROWS);
 }
 
 typedef struct {
@@ -40,7 +32,7 @@ typedef struct {
 
 static blocking choose(const FN(fnn_product) *s, size_t m, size_t n) {
   blocking block;
-  block.pack_b = s->b_transposed || (s->b_row * sizeof(real) % PAGE == 0 && m >= PACK_B_ROWS);
+  block.pack_b = FN(fnn_packs_b)(s, m);
   block.pack_a = s->a_row == 1 && s->k >= PACK_A_STEPS;
   const size_t most = block.pack_b ? B_BLOCK / (s->k ? s->k : 1) / FNN_LANES * FNN_LANES : C_COLUMNS;
   block.columns = block_columns(n, least(most, C_COLUMNS));
@@ -51,12 +43,12 @@ static blocking choose(const FN(fnn_product) *s, size_t m, size_t n) {
 size_t FN(fnn_gemm_scratch)(size_t n, size_t k) {
   const size_t panel = 8 * FNN_LANES; /* the widest */
   const size_t b = least(k * (up(n, FNN_LANES) + panel), B_BLOCK + k * panel);
-  return C_SCRATCH + C_ROWS * K_BLOCK + up(b, FNN_LANES);
+  const size_t dense = C_ROWS * K_BLOCK + up(b, FNN_LANES), sparse = FN(fnn_gemm_sparse_scratch)(k);
+  return C_SCRATCH + (dense > sparse ? dense : sparse);
 }
 
-/* to: panels of `width` columns, each k rows one after the other. */
-static void pack_b(const FN(fnn_kernels) *kernels, real *to, const FN(fnn_product) *s, size_t n0,
-                   size_t n1, size_t width) {
+void FN(fnn_pack_b)(real *to, const FN(fnn_product) *s, size_t n0, size_t n1, size_t width) {
+  const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
   for (size_t j = n0; j < n1; j += width, to += s->k * width) {
     const size_t n = least(width, n1 - j);
     if (s->b_transposed)
@@ -80,6 +72,10 @@ void FN(fnn_gemm)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, siz
                   real *scratch) {
   if (m0 >= m1 || n0 >= n1)
     return;
+  if (s->a_sparse && s->k) {
+    FN(fnn_gemm_sparse)(s, m0, m1, n0, n1, scratch);
+    return;
+  }
   const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
   const blocking block = choose(s, m1 - m0, n1 - n0);
   const size_t tile_rows = (size_t)kernels->tile_rows;
@@ -91,7 +87,7 @@ void FN(fnn_gemm)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, siz
   for (size_t jc = n0; jc < n1; jc += block.columns) {
     const size_t jc1 = least(jc + block.columns, n1);
     if (block.pack_b)
-      pack_b(kernels, b_scratch, s, jc, jc1, width);
+      FN(fnn_pack_b)(b_scratch, s, jc, jc1, width);
 
     const size_t row_blocks = (m1 - m0 + block.rows - 1) / block.rows;
     for (size_t r = 0; r < row_blocks; r++) {

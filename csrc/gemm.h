@@ -16,6 +16,7 @@ typedef struct FN(fnn_product) {
   real *c; /* NULL: each finished block goes to a scratch tile that only the epilogue sees */
   size_t c_row;
   int accumulate;
+  int a_sparse; /* most of A is zero: the terms that it makes zero are left out (gemm_sparse.c) */
   /* Called once for every finished block, rows i0..i1 and columns j0..j1 of C, which begins at
    * `block` with row stride `row`, while it is still in the cache. May be NULL if c is not. */
   void (*epilogue)(void *context, real *block, size_t row, size_t i0, size_t i1, size_t j0,
@@ -30,5 +31,30 @@ void FN(fnn_gemm)(const FN(fnn_product) *product, size_t m0, size_t m1, size_t n
 
 /* Elements of scratch that one thread needs for a product of these sizes. */
 size_t FN(fnn_gemm_scratch)(size_t n, size_t k);
+
+/* --- shared by gemm.c and gemm_sparse.c ------------------------------------------------------ */
+
+#define C_SCRATCH 8192 /* elements of a block of C that only the epilogue sees: 32 KiB */
+
+static inline size_t least(size_t a, size_t b) { return a < b ? a : b; }
+static inline size_t up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
+
+/* Columns of a block: as many as fit, in whole vectors, and all blocks nearly equal. */
+static inline size_t block_columns(size_t n, size_t most) {
+  if (most < FNN_LANES)
+    most = FNN_LANES;
+  const size_t blocks = (n + most - 1) / most;
+  return up((n + blocks - 1) / blocks, FNN_LANES);
+}
+
+/* Whether B is copied for m rows of C, and the copy of columns n0..n1: panels of `width` columns,
+ * each k rows one after the other. */
+int FN(fnn_packs_b)(const FN(fnn_product) *product, size_t m);
+void FN(fnn_pack_b)(real *to, const FN(fnn_product) *product, size_t n0, size_t n1, size_t width);
+
+/* fnn_gemm for a sparse A. */
+void FN(fnn_gemm_sparse)(const FN(fnn_product) *product, size_t m0, size_t m1, size_t n0, size_t n1,
+                         real *scratch);
+size_t FN(fnn_gemm_sparse_scratch)(size_t k);
 
 #endif

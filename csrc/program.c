@@ -110,6 +110,38 @@ static void gather(worker *w, size_t begin) {
   }
 }
 
+/* ---- zeros ---------------------------------------------------------------------------------- */
+
+#define LOOK_AT 8 /* rows */
+
+static float look(const real *a, size_t row, size_t rows, size_t features) {
+  const size_t looks = rows < LOOK_AT ? rows : LOOK_AT;
+  size_t nonzero = 0;
+  for (size_t l = 0; l < looks; l++) {
+    const real *from = a + rows * l / looks * row;
+    for (size_t j = 0; j < features; j++)
+      nonzero += from[j] != 0;
+  }
+  return (float)nonzero / (float)(looks * features);
+}
+
+/* Whether a product should leave out the zeros of this tensor, for a result of so many columns. A
+ * few rows of the job's first batch decide, so that it depends on the data only and not on the
+ * division of the work. Short rows of the result repay the listing only if almost all is zero. */
+static int sparse(worker *w, int tensor, int grad, size_t columns) {
+  fnn_tensor *t = &w->program->tensors[tensor];
+  float *density = grad ? &t->grad_density : &t->density;
+  if (*density < 0) {
+    enter(w, WHOLE);
+    barrier(w);
+    if (w->thread == 0)
+      *density = look(grad ? t->grad : t->value, run_stride(t), w->n * t->rows, t->features);
+    barrier(w);
+    w->since = WHOLE;
+  }
+  return *density < (columns >= 6 * FNN_LANES ? 1 / 3.0f : 1 / 16.0f);
+}
+
 /* ---- dense ---------------------------------------------------------------------------------- */
 
 static void update_span(const worker *w, const fnn_param *p, const real *g, size_t offset, size_t n) {
@@ -150,6 +182,7 @@ static void dense_forward(worker *w, const fnn_op *op) {
                          n >= 4 * FNN_LANES * (size_t)w->threads;
   dense_context context = {w, op};
   const FN(fnn_product) product = {
+      .a_sparse = sparse(w, op->x, 0, n),
       .m = m, .n = n, .k = kernel->rows,
       .a = x->value, .a_row = run_stride(x), .a_step = 1,
       .b = kernel->value, .b_row = kernel->ld,
@@ -237,6 +270,7 @@ static void dense_backward(worker *w, const fnn_op *op) {
 
   if (op->x_mode != FNN_SKIP) {
     const FN(fnn_product) dx = {
+        .a_sparse = sparse(w, op->y, 1, inputs),
         .m = rows, .n = inputs, .k = outputs,
         .a = y->grad, .a_row = run_stride(y), .a_step = 1,
         .b = kernel->value, .b_row = kernel->ld, .b_transposed = 1,
@@ -251,6 +285,7 @@ static void dense_backward(worker *w, const fnn_op *op) {
   if (op->kernel_mode != FNN_SKIP) {
     const int fused = op->kernel_mode == FNN_FUSED;
     const FN(fnn_product) dw = {
+        .a_sparse = sparse(w, op->x, 0, outputs),
         .m = inputs, .n = outputs, .k = rows,
         .a = x->value, .a_row = 1, .a_step = run_stride(x),
         .b = y->grad, .b_row = run_stride(y),
@@ -623,6 +658,13 @@ int FN(fnn_run)(const fnn_program *program, const fnn_job *job, int threads, voi
                 size_t scratch_bytes, size_t *done) {
   run_state run = {.program = program, .job = job, .scratch = scratch,
                    .scratch_bytes = scratch_bytes};
+  for (size_t i = 0; i < program->n_ops + program->n_backward; i++) {
+    const fnn_op *op = i < program->n_ops ? &program->ops[i] : &program->backward[i - program->n_ops];
+    if (op->code == FNN_DENSE) {
+      program->tensors[op->x].density = -1;
+      program->tensors[op->y].grad_density = -1;
+    }
+  }
   if (job->n && job->batch)
     fnn_parallel(threads, region, &run);
   if (done)

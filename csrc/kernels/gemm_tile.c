@@ -29,10 +29,12 @@ const unsigned char KERNEL(tile_vectors)[TILE_ROWS + 1] = ROWS_OF_VECTORS;
 #define MOST_VECTORS 8
 
 /* With m, v and edge constant this unrolls into straight-line code. `edge`: the last vector holds
- * fewer than FNN_LANES columns. */
+ * fewer than FNN_LANES columns. `steps`: the rows of B that the k columns of A belong to; NULL: all
+ * of them in turn. */
 static inline __attribute__((always_inline)) void
 tile(const size_t m, const size_t v, const int edge, real *c, size_t c_row, const real *a,
-     size_t a_row, size_t a_step, const real *b, size_t b_row, size_t n, size_t k, int accumulate) {
+     size_t a_row, size_t a_step, const uint32_t *steps, const real *b, size_t b_row, size_t n,
+     size_t k, int accumulate) {
   vec sum[TILE_ROWS][MOST_VECTORS];
   const size_t last = n - (v - 1) * FNN_LANES;
 
@@ -46,10 +48,12 @@ tile(const size_t m, const size_t v, const int edge, real *c, size_t c_row, cons
                                            : vec_load(at);
     }
   for (size_t p = 0; p < k; p++) {
+    const real *from = steps ? b + steps[p] * b_row : b;
     vec row[MOST_VECTORS];
 #pragma GCC unroll 8
     for (size_t j = 0; j < v; j++)
-      row[j] = edge && j == v - 1 ? vec_load_n(b + j * FNN_LANES, last) : vec_load(b + j * FNN_LANES);
+      row[j] = edge && j == v - 1 ? vec_load_n(from + j * FNN_LANES, last)
+                                    : vec_load(from + j * FNN_LANES);
 #pragma GCC unroll 8
     for (size_t i = 0; i < m; i++) {
       const vec x = vec_set(a[i * a_row]);
@@ -58,7 +62,7 @@ tile(const size_t m, const size_t v, const int edge, real *c, size_t c_row, cons
         sum[i][j] = vec_fma(x, row[j], sum[i][j]);
     }
     a += a_step;
-    b += b_row;
+    if (!steps) b += b_row;
   }
 #pragma GCC unroll 8
   for (size_t i = 0; i < m; i++)
@@ -79,9 +83,9 @@ typedef void (*tile_function)(real *, size_t, const real *, size_t, size_t, cons
   static void tile_##m##x##v(real *c, size_t c_row, const real *a, size_t a_row, size_t a_step,    \
                              const real *b, size_t b_row, size_t n, size_t k, int accumulate) {    \
     if (n == v * FNN_LANES)                                                                        \
-      tile(m, v, 0, c, c_row, a, a_row, a_step, b, b_row, n, k, accumulate);                       \
+      tile(m, v, 0, c, c_row, a, a_row, a_step, NULL, b, b_row, n, k, accumulate);                 \
     else                                                                                           \
-      tile(m, v, 1, c, c_row, a, a_row, a_step, b, b_row, n, k, accumulate);                       \
+      tile(m, v, 1, c, c_row, a, a_row, a_step, NULL, b, b_row, n, k, accumulate);                 \
   }
 
 /* clang-format off */
@@ -142,6 +146,45 @@ void KERNEL(gemm_tile)(real *c, size_t c_row, const real *a, size_t a_row, size_
   if (m && n)
     tiles[m][(n + FNN_LANES - 1) / FNN_LANES](c, c_row, a, a_row, a_step, b, b_row, n, k,
                                               accumulate);
+}
+
+#define ROW(v)                                                                                     \
+  case v:                                                                                          \
+    if (n == v * FNN_LANES)                                                                        \
+      tile(1, v, 0, c, 0, values, 0, 1, steps, b, b_row, n, count, accumulate);                    \
+    else                                                                                           \
+      tile(1, v, 1, c, 0, values, 0, 1, steps, b, b_row, n, count, accumulate);                    \
+    break;
+
+/* clang-format off */
+void KERNEL(gemm_row)(real *c, const real *values, const uint32_t *steps, size_t count,
+                      const real *b, size_t b_row, size_t n, int accumulate) {
+  switch ((n + FNN_LANES - 1) / FNN_LANES) {
+    ROW(1)
+#if !defined(FNN_ISA_PORTABLE)
+    ROW(2) ROW(3) ROW(4)
+#endif
+#if defined(FNN_ISA_AVX512) || defined(FNN_ISA_AVX2)
+    ROW(5) ROW(6)
+#endif
+#if defined(FNN_ISA_AVX512)
+    ROW(7) ROW(8)
+#endif
+  }
+}
+/* clang-format on */
+
+size_t KERNEL(nonzeros)(real *values, uint32_t *steps, const real *a, size_t n) {
+  size_t count = 0;
+  LONG_SPAN(n, {
+    const uint32_t zeros = mask_bits(vec_eq(LOAD(a), vec_zero()));
+    for (uint32_t rest = ~zeros & (uint32_t)((1u << part) - 1); rest; rest &= rest - 1, count++) {
+      const size_t i = j + (size_t)__builtin_ctz(rest);
+      values[count] = a[i];
+      steps[count] = (uint32_t)i;
+    }
+  });
+  return count;
 }
 
 /* Sixteen bytes of each row, turned over in registers: 4 x 4 floats or 2 x 2 doubles. */

@@ -39,6 +39,7 @@ typedef reg mreg; /* a mask: all bits of a lane set or clear */
 #define reg_eq(a, b) PS(cmp)(a, b, _CMP_EQ_OQ)
 #define reg_not_lt(a, b) PS(cmp)(a, b, _CMP_NLT_UQ)
 #define mask_and_reg(a, b) PS(and)(a, b)
+#define mask_bits_reg(m) ((uint32_t)PS(movemask)(m))
 #define mask_first_reg(n) reg_from_bits(EPI(cmpgt)(ireg_set((sint)(n)), FNN_IOTA))
 #define reg_select(m, a, b) PS(blendv)(b, a, m)
 #define reg_where(m, a) PS(and)(m, a)

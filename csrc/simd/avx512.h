@@ -42,6 +42,7 @@ typedef __mmask16 mreg;
 #define reg_eq(a, b) MASK(cmp)(a, b, _CMP_EQ_OQ)
 #define reg_not_lt(a, b) MASK(cmp)(a, b, _CMP_NLT_UQ)
 #define mask_and_reg(a, b) ((mreg)((a) & (b)))
+#define mask_bits_reg(m) ((uint32_t)(m))
 #define mask_first_reg(n) ((mreg)((1u << (n)) - 1)) /* 0 <= n <= 16 */
 #define reg_select(m, a, b) PS(mask_blend)(m, b, a)
 #define reg_where(m, a) PS(maskz_mov)(m, a)

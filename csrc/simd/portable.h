@@ -68,6 +68,12 @@ FNN_INLINE ireg ireg_set(sint x) { return (ireg)FNN_SPLAT(x); }
 #define ireg_shl(a, n) ((ireg)((ureg)(a) << (n)))
 #define ireg_shr(a, n) ((ireg)((ureg)(a) >> (n)))
 
+FNN_INLINE uint32_t mask_bits_reg(mreg m) {
+  uint32_t bits = 0;
+  for (size_t i = 0; i < sizeof m / sizeof m[0]; i++) bits |= (uint32_t)(m[i] & 1) << i;
+  return bits;
+}
+
 FNN_INLINE mreg mask_first_reg(ptrdiff_t n) { return FNN_IOTA < ireg_set((sint)n); }
 
 FNN_INLINE reg reg_where(mreg m, reg a) { return (reg)((ireg)a & m); }

@@ -196,6 +196,18 @@ FNN_INLINE vmask vec_ge(vec a, vec b) { return vec_le(b, a); }
 FNN_BINARY(mask_and, vmask, F)
 #undef F
 
+/* Bit i: lane i. */
+FNN_INLINE uint32_t mask_bits(vmask m) {
+  uint32_t bits = mask_bits_reg(m.r0);
+#if FNN_REGS > 1
+  bits |= mask_bits_reg(m.r1) << REG_LANES;
+#endif
+#if FNN_REGS > 2
+  bits |= mask_bits_reg(m.r2) << 2 * REG_LANES | mask_bits_reg(m.r3) << 3 * REG_LANES;
+#endif
+  return bits;
+}
+
 /* Lanes 0 to n - 1. */
 FNN_INLINE vmask mask_first(size_t n) {
 #define F(k) mask_first_reg((ptrdiff_t)n - (ptrdiff_t)(k * REG_LANES))

@@ -193,7 +193,7 @@ static real expectations[1 << 16];
 static size_t expectation_count, next_expectation;
 static uint64_t digest = 14695981039346656037u;
 
-static void rewind_expectations(void) { expectation_count = next_expectation = 0; }
+static inline void rewind_expectations(void) { expectation_count = next_expectation = 0; }
 
 static uint64_t bits_of(real x) {
   uint64_t bits = 0;

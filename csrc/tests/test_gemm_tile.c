@@ -40,6 +40,55 @@ static void tiles(void) {
         }
 }
 
+static void nonzero_elements(void) {
+  for (size_t n = 0; n < 100; n += n < 40 ? 1 : 17)
+    for (int wild = 0; wild < 2; wild++) {
+      real *a = numbers(0, n, -1, 1, wild);
+      for (size_t i = 0; i < n; i += 1 + (size_t)uniform(0, 3)) a[i] = (real)(i % 2 ? 0.0 : -0.0);
+      size_t want = 0;
+      for (size_t i = 0; i < n; i++) want += a[i] != 0;
+      FOR_TABLES {
+        label("nonzeros %s n=%zu", k->isa, n);
+        real *values = output(1, want);
+        uint32_t *steps = bytes_slot(2, want, sizeof(uint32_t));
+        check(k->nonzeros(values, steps, a, n) == want, "a wrong count");
+        for (size_t i = 0, t = 0; i < n; i++)
+          if (a[i] != 0) {
+            check(steps[t] == i && bits_of(values[t]) == bits_of(a[i]), "[%zu]", i);
+            t++;
+          }
+        check_before();
+      }
+    }
+}
+
+static void rows(void) {
+  for (size_t n = 1; n <= 8 * FNN_LANES; n += n < 20 ? 1 : 13)
+    for (size_t count = 0; count < 8; count++)
+      for (int accumulate = 0; accumulate < 2; accumulate++) {
+        const size_t b_row = n + 3;
+        uint32_t *steps = bytes_slot(0, count, sizeof(uint32_t));
+        for (size_t t = 0; t < count; t++) steps[t] = (uint32_t)(t * t + 1);
+        const real *values = numbers(1, count, -1, 1, 0);
+        const real *b = numbers(2, count ? steps[count - 1] * b_row + n : 0, -1, 1, 0);
+        const real *before = numbers(3, n, -1, 1, 0);
+        for (table = 0; table < table_count; table++) {
+          const kernels *k = tables[table];
+          if (n > k->tile_vectors[1] * FNN_LANES) continue;
+          label("row %s n=%zu count=%zu", k->isa, n, count);
+          real *c = accumulate ? copy_of(4, before, n) : output(4, n);
+          k->gemm_row(c, values, steps, count, b, b_row, n, accumulate);
+          for (size_t j = 0; j < n; j++) {
+            real want = accumulate ? before[j] : 0;
+            for (size_t t = 0; t < count; t++)
+              want = multiply_add(values[t], b[steps[t] * b_row + j], want);
+            check(flushing || bits_of(c[j]) == bits_of(want), "c[%zu]", j);
+          }
+          check_before();
+        }
+      }
+}
+
 static void transposes(void) {
   label("transpose");
   for (size_t s = 0; s < COUNT(SIZES); s++)
@@ -61,6 +110,8 @@ static void transposes(void) {
 
 static void cases(void) {
   tiles();
+  nonzero_elements();
+  rows();
   transposes();
 }
 

@@ -1,0 +1,121 @@
+/* Matrix products whose A is mostly zeros: pictures on an empty background, one-hot columns, bags of
+ * words, what relu leaves. Only the terms of A's other elements are computed. Leaving out a term of
+ * zero does not change a chain of fused multiply-adds (unless B is not finite, or the sum itself is
+ * a zero, whose sign may differ), so a product has the same bits as gemm.c would give it.
+ *
+ * The loops, from outside:
+ *   rows of C, of whose A the other elements are listed once
+ *     panels of B's columns, as wide as a row of accumulators
+ *       rows of C, so that an unstored block of C stays in L1
+ *         p in steps that keep the panel's part of B in L1
+ *           rows
+ *
+ * Cost: 2 n FLOPs for every element of A that is not zero, at about half the rate of a dense tile,
+ * because a row of B that was loaded serves one row of C only; m k compares, once.
+ */
+#include "gemm.h"
+
+#define C_COLUMNS 512
+#define SPARSE_C_SCRATCH (32 * 1024)
+#define LISTED (512 * 1024) /* elements of A listed at a time, if all of them were not zero */
+#define ROWS 512              /* rows of C at a time */
+#define PANEL (40 * 1024 / sizeof(real)) /* elements of a panel of B; the zeros leave gaps in it */
+
+typedef struct {
+  size_t rows, depth; /* of one list: the rows of C, and the columns of A between two starts */
+  real *values;
+  uint32_t *steps;    /* rows of B, counted from the block's first */
+  uint32_t *starts;   /* of block p and row i in the list: starts[p*rows + i] */
+} list;
+
+static size_t rows_listed(size_t k) { return least(ROWS, k < LISTED ? LISTED / k : 1); }
+static size_t elements_listed(size_t k) { return k < LISTED ? LISTED : up(k, FNN_LANES); }
+static size_t starts_of(size_t k) {
+  return up(elements_listed(k) / FNN_LANES + ROWS + 2, FNN_LANES);
+}
+
+size_t FN(fnn_gemm_sparse_scratch)(size_t k) {
+  const size_t integers = elements_listed(k) + starts_of(k);
+  return SPARSE_C_SCRATCH + k * 8 * FNN_LANES + PANEL + elements_listed(k) +
+         up(integers * sizeof(uint32_t) / sizeof(real), FNN_LANES);
+}
+
+/* Lists rows i0.. of A. `turned` holds FNN_LANES x depth elements, for an A that lies by columns. */
+static void list_nonzeros(list *to, const FN(fnn_product) *s, size_t i0, real *turned) {
+  const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
+  uint32_t count = 0, *start = to->starts;
+  for (size_t p = 0; p < s->k; p += to->depth) {
+    const size_t depth = least(to->depth, s->k - p);
+    for (size_t i = 0; i < to->rows; i += FNN_LANES) {
+      const size_t rows = least(FNN_LANES, to->rows - i);
+      const real *a = s->a + (i0 + i) * s->a_row + p * s->a_step;
+      size_t a_row = s->a_row;
+      if (s->a_step != 1) {
+        kernels->transpose(turned, depth, a, s->a_step, depth, rows);
+        a = turned;
+        a_row = depth;
+      }
+      for (size_t r = 0; r < rows; r++, a += a_row) {
+        *start++ = count;
+        count += (uint32_t)kernels->nonzeros(to->values + count, to->steps + count, a, depth);
+      }
+    }
+  }
+  *start = count;
+}
+
+void FN(fnn_gemm_sparse)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, size_t n1,
+                         real *scratch) {
+  const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
+  const size_t width = block_columns(n1 - n0, (size_t)kernels->tile_vectors[1] * FNN_LANES);
+  /* What only the epilogue sees lies in L2, in rows that are long enough for it; a C that is stored
+   * is finished panel by panel, so that B is read only once. */
+  const size_t block = s->c ? width : least(up(n1 - n0, width), C_COLUMNS / width * width);
+  const size_t rows = s->c ? ROWS : SPARSE_C_SCRATCH / block;
+  const int pack_b = FN(fnn_packs_b)(s, m1 - m0);
+  real *const c_scratch = scratch;
+  real *const b_scratch = c_scratch + SPARSE_C_SCRATCH;
+  real *const turned = b_scratch + s->k * 8 * FNN_LANES;
+  list nonzero = {.depth = PANEL / width / FNN_LANES * FNN_LANES,
+                  .values = turned + PANEL};
+  nonzero.steps = (uint32_t *)(nonzero.values + elements_listed(s->k));
+  nonzero.starts = nonzero.steps + elements_listed(s->k);
+
+  const size_t lists = (m1 - m0 + rows_listed(s->k) - 1) / rows_listed(s->k);
+  for (size_t l = 0; l < lists; l++) {
+    const size_t i0 = m0 + (m1 - m0) * l / lists, i1 = m0 + (m1 - m0) * (l + 1) / lists;
+    nonzero.rows = i1 - i0;
+    list_nonzeros(&nonzero, s, i0, turned);
+
+    for (size_t jc = n0; jc < n1; jc += block) {
+      const size_t jc1 = least(jc + block, n1);
+      for (size_t ic = i0; ic < i1; ic += rows) {
+        const size_t ic1 = least(ic + rows, i1);
+        real *c = s->c ? s->c + ic * s->c_row + jc : c_scratch;
+        const size_t c_row = s->c ? s->c_row : block;
+        for (size_t j = jc; j < jc1; j += width) {
+          const size_t columns = least(width, jc1 - j);
+          const real *b = s->b + j;
+          size_t b_row = s->b_row;
+          if (pack_b) {
+            FN(fnn_pack_b)(b_scratch, s, j, j + columns, width);
+            b = b_scratch;
+            b_row = width;
+          }
+          for (size_t p = 0; p < s->k; p += nonzero.depth) {
+            const uint32_t *start = nonzero.starts + p / nonzero.depth * nonzero.rows + (ic - i0);
+            for (size_t i = 0; i < ic1 - ic; i++) {
+              const uint32_t from = start[i], count = start[i + 1] - from;
+              if (count || p == 0)
+                kernels->gemm_row(c + i * c_row + (j - jc), nonzero.values + from,
+                                  nonzero.steps + from, count, b + p * b_row, b_row, columns,
+                                  s->accumulate || p > 0);
+            }
+          }
+        }
+        if (s->epilogue)
+          s->epilogue(s->context, c, c_row, ic, ic1, jc, jc1);
+      }
+    }
+  }
+}

@@ -1,0 +1,93 @@
+/* Blocked, packed and sparse products against one chain of scalar multiply-adds for each element:
+ * equal to the bit, whatever the blocking, the part of the result asked for and the zeros of A. */
+#include "gemm.h"
+
+#include "check.h"
+
+static real multiply_add(real a, real b, real c) {
+  return sizeof(real) == 4 ? (real)fmaf((float)a, (float)b, (float)c) : (real)fma(a, b, c);
+}
+
+static real *filled(size_t n, double density) {
+  real *array = malloc((n ? n : 1) * sizeof(real));
+  for (size_t i = 0; i < n; i++)
+    array[i] = uniform(0, 1) < density ? (real)uniform(-1, 1) : 0;
+  return array;
+}
+
+typedef struct {
+  real *c;
+  size_t row, seen;
+} collector;
+
+static void collect(void *context, real *block, size_t row, size_t i0, size_t i1, size_t j0,
+                    size_t j1) {
+  collector *to = context;
+  for (size_t i = i0; i < i1; i++)
+    for (size_t j = j0; j < j1; j++) {
+      to->c[i * to->row + j] = block[(i - i0) * row + (j - j0)];
+      to->seen++;
+    }
+}
+
+enum { A_BY_COLUMNS = 1, B_TRANSPOSED = 2, ACCUMULATE = 4, SCRATCH_C = 8, SPARSE = 16, PART = 32 };
+
+static void product(size_t m, size_t n, size_t k, size_t padding, double density, int variant) {
+  const size_t a_row = variant & A_BY_COLUMNS ? 1 : k + padding;
+  const size_t a_step = variant & A_BY_COLUMNS ? m + padding : 1;
+  const size_t b_row = (variant & B_TRANSPOSED ? k : n) + padding, c_row = n + padding;
+  const size_t b_rows = variant & B_TRANSPOSED ? n : k;
+  const size_t m0 = variant & PART ? m / 3 : 0, n0 = variant & PART ? n / 2 / FNN_LANES * FNN_LANES : 0;
+  real *a = filled((m + padding) * (k + padding), density), *b = filled(b_rows * b_row, 1);
+  real *before = filled(m * c_row, 1), *c = malloc((m * c_row + 1) * sizeof(real));
+  real *scratch = malloc(FN(fnn_gemm_scratch)(n, k) * sizeof(real));
+  real *want = malloc((m * c_row + 1) * sizeof(real));
+  memcpy(want, before, m * c_row * sizeof(real));
+  for (size_t i = m0; i < m; i++)
+    for (size_t j = n0; j < n; j++) {
+      real sum = variant & ACCUMULATE ? before[i * c_row + j] : 0;
+      for (size_t p = 0; p < k; p++)
+        sum = multiply_add(a[i * a_row + p * a_step],
+                           b[variant & B_TRANSPOSED ? j * b_row + p : p * b_row + j], sum);
+      want[i * c_row + j] = sum;
+    }
+
+  collector seen = {c, c_row, 0};
+  const FN(fnn_product) s = {
+      .m = m, .n = n, .k = k, .a = a, .a_row = a_row, .a_step = a_step, .b = b, .b_row = b_row,
+      .b_transposed = !!(variant & B_TRANSPOSED), .c = variant & SCRATCH_C ? NULL : c,
+      .c_row = c_row, .accumulate = !!(variant & ACCUMULATE), .a_sparse = !!(variant & SPARSE),
+      .epilogue = collect, .context = &seen,
+  };
+  for (table = 0; table < table_count; table++) {
+    fnn_set_isa(tables[table]->isa);
+    label("product %s %zu x %zu x %zu variant %d", tables[table]->isa, m, n, k, variant);
+    memcpy(c, before, m * c_row * sizeof(real));
+    seen.seen = 0;
+    FN(fnn_gemm)(&s, m0, m, n0, n, scratch);
+    check(seen.seen == (m - m0) * (n - n0), "the epilogue saw %zu elements", seen.seen);
+    size_t different = 0;
+    for (size_t i = 0; i < m * c_row; i++)
+      different += bits_of(c[i]) != bits_of(want[i]);
+    check(different == 0, "%zu elements differ", different);
+  }
+  free(a), free(b), free(c), free(before), free(scratch), free(want);
+}
+
+static void cases(void) {
+  static const size_t sizes[][3] = {{1, 1, 1},    {5, 7, 3},     {33, 100, 17},  {32, 65, 300},
+                                    {70, 16, 90}, {13, 700, 40}, {150, 97, 129}, {7, 304, 700}};
+  for (size_t s = 0; s < COUNT(sizes); s++)
+    for (int variant = 0; variant < 64; variant++)
+      if (!(variant & SCRATCH_C && variant & ACCUMULATE))
+        product(sizes[s][0], sizes[s][1], sizes[s][2], s % 2 ? 3 : 0,
+                variant & SPARSE ? (s % 3 == 0 ? 0.0 : 0.2) : 0.9, variant);
+  for (int sparse = 0; sparse <= SPARSE; sparse += SPARSE) {
+    product(80, 4096 / sizeof(real), 30, 0, 0.3, sparse); /* rows of B whole pages apart */
+    product(600, 20, 11, 1, 0.3, sparse);                 /* more rows than a list takes */
+    product(9, 16, 5000, 1, 0.3, sparse);
+    product(3, 20, 0, 1, 0.3, sparse);
+  }
+}
+
+int main(void) { return run(cases); }
