@@ -29,7 +29,9 @@ typedef struct {
 } list;
 
 static size_t rows_listed(size_t k) { return least(ROWS, k < LISTED ? LISTED / k : 1); }
-static size_t elements_listed(size_t k) { return k < LISTED ? LISTED : up(k, FNN_LANES); }
+static size_t elements_listed(size_t k) {
+  return (k < LISTED ? LISTED : up(k, FNN_LANES)) + FNN_LANES; /* a vector may be written past it */
+}
 static size_t starts_of(size_t k) {
   return up(elements_listed(k) / FNN_LANES + ROWS + 2, FNN_LANES);
 }
@@ -103,14 +105,9 @@ void FN(fnn_gemm_sparse)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t 
             b_row = width;
           }
           for (size_t p = 0; p < s->k; p += nonzero.depth) {
-            const uint32_t *start = nonzero.starts + p / nonzero.depth * nonzero.rows + (ic - i0);
-            for (size_t i = 0; i < ic1 - ic; i++) {
-              const uint32_t from = start[i], count = start[i + 1] - from;
-              if (count || p == 0)
-                kernels->gemm_row(c + i * c_row + (j - jc), nonzero.values + from,
-                                  nonzero.steps + from, count, b + p * b_row, b_row, columns,
-                                  s->accumulate || p > 0);
-            }
+            const uint32_t *starts = nonzero.starts + p / nonzero.depth * nonzero.rows + (ic - i0);
+            kernels->gemm_sparse(c + (j - jc), c_row, starts, nonzero.values, nonzero.steps,
+                                 b + p * b_row, b_row, ic1 - ic, columns, s->accumulate || p > 0);
           }
         }
         if (s->epilogue)

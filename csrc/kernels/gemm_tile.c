@@ -148,27 +148,39 @@ void KERNEL(gemm_tile)(real *c, size_t c_row, const real *a, size_t a_row, size_
                                               accumulate);
 }
 
-#define ROW(v)                                                                                     \
+/* A row of C after the other: a row of B that was loaded serves one of them only. */
+static inline __attribute__((always_inline)) void
+sparse_rows(const size_t v, const int edge, real *c, size_t c_row, const uint32_t *starts,
+            const real *values, const uint32_t *steps, const real *b, size_t b_row, size_t m,
+            size_t n, int accumulate) {
+  for (size_t i = 0; i < m; i++, c += c_row)
+    if (!accumulate || starts[i + 1] > starts[i])
+      tile(1, v, edge, c, 0, values + starts[i], 0, 1, steps + starts[i], b, b_row, n,
+           starts[i + 1] - starts[i], accumulate);
+}
+
+#define ROWS(v)                                                                                    \
   case v:                                                                                          \
     if (n == v * FNN_LANES)                                                                        \
-      tile(1, v, 0, c, 0, values, 0, 1, steps, b, b_row, n, count, accumulate);                    \
+      sparse_rows(v, 0, c, c_row, starts, values, steps, b, b_row, m, n, accumulate);              \
     else                                                                                           \
-      tile(1, v, 1, c, 0, values, 0, 1, steps, b, b_row, n, count, accumulate);                    \
+      sparse_rows(v, 1, c, c_row, starts, values, steps, b, b_row, m, n, accumulate);              \
     break;
 
 /* clang-format off */
-void KERNEL(gemm_row)(real *c, const real *values, const uint32_t *steps, size_t count,
-                      const real *b, size_t b_row, size_t n, int accumulate) {
+void KERNEL(gemm_sparse)(real *c, size_t c_row, const uint32_t *starts, const real *values,
+                         const uint32_t *steps, const real *b, size_t b_row, size_t m, size_t n,
+                         int accumulate) {
   switch ((n + FNN_LANES - 1) / FNN_LANES) {
-    ROW(1)
+    ROWS(1)
 #if !defined(FNN_ISA_PORTABLE)
-    ROW(2) ROW(3) ROW(4)
+    ROWS(2) ROWS(3) ROWS(4)
 #endif
 #if defined(FNN_ISA_AVX512) || defined(FNN_ISA_AVX2)
-    ROW(5) ROW(6)
+    ROWS(5) ROWS(6)
 #endif
 #if defined(FNN_ISA_AVX512)
-    ROW(7) ROW(8)
+    ROWS(7) ROWS(8)
 #endif
   }
 }
@@ -176,14 +188,7 @@ void KERNEL(gemm_row)(real *c, const real *values, const uint32_t *steps, size_t
 
 size_t KERNEL(nonzeros)(real *values, uint32_t *steps, const real *a, size_t n) {
   size_t count = 0;
-  LONG_SPAN(n, {
-    const uint32_t zeros = mask_bits(vec_eq(LOAD(a), vec_zero()));
-    for (uint32_t rest = ~zeros & (uint32_t)((1u << part) - 1); rest; rest &= rest - 1, count++) {
-      const size_t i = j + (size_t)__builtin_ctz(rest);
-      values[count] = a[i];
-      steps[count] = (uint32_t)i;
-    }
-  });
+  LONG_SPAN(n, { count += vec_list_nonzeros(values + count, steps + count, LOAD(a), (uint32_t)j); });
   return count;
 }
 

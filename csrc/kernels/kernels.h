@@ -50,11 +50,14 @@ typedef struct FN(fnn_kernels) {
    * i < m <= tile_rows, j < n <= tile_vectors[m]*FNN_LANES, p < k increasing, one FMA chain each. */
   void (*gemm_tile)(real *c, size_t c_row, const real *a, size_t a_row, size_t a_step,
                     const real *b, size_t b_row, size_t m, size_t n, size_t k, int accumulate);
-  /* One row of C from the `count` elements of a row of A that are not zero:
-   * C[j] = (accumulate ? C[j] : 0) + sum_t values[t] * B[steps[t]*b_row + j], j < n as for m = 1. */
-  void (*gemm_row)(real *c, const real *values, const uint32_t *steps, size_t count, const real *b,
-                   size_t b_row, size_t n, int accumulate);
-  /* Writes the elements of a[0..n) that are not zero, and where they stand; returns their number. */
+  /* Rows of C from the elements of A that are not zero; row i has starts[i] to starts[i+1]:
+   * C[i,j] = (accumulate ? C[i,j] : 0) + sum_t values[t] * B[steps[t]*b_row + j], j < n as for one
+   * row of a tile. */
+  void (*gemm_sparse)(real *c, size_t c_row, const uint32_t *starts, const real *values,
+                      const uint32_t *steps, const real *b, size_t b_row, size_t m, size_t n,
+                      int accumulate);
+  /* Lists the elements of a[0..n) that are not zero, and where they stand; returns their number.
+   * Up to FNN_LANES more may be written. */
   size_t (*nonzeros)(real *values, uint32_t *steps, const real *a, size_t n);
   /* to[p*to_row + j] = from[j*from_row + p], p < k, j < n: a transposing copy. */
   void (*transpose)(real *to, size_t to_row, const real *from, size_t from_row, size_t n, size_t k);

@@ -39,7 +39,6 @@ typedef reg mreg; /* a mask: all bits of a lane set or clear */
 #define reg_eq(a, b) PS(cmp)(a, b, _CMP_EQ_OQ)
 #define reg_not_lt(a, b) PS(cmp)(a, b, _CMP_NLT_UQ)
 #define mask_and_reg(a, b) PS(and)(a, b)
-#define mask_bits_reg(m) ((uint32_t)PS(movemask)(m))
 #define mask_first_reg(n) reg_from_bits(EPI(cmpgt)(ireg_set((sint)(n)), FNN_IOTA))
 #define reg_select(m, a, b) PS(blendv)(b, a, m)
 #define reg_where(m, a) PS(and)(m, a)
@@ -105,6 +104,36 @@ FNN_INLINE void reg_store_n(real *p, reg a, ptrdiff_t n) {
 #endif
 FNN_TREE(reg_sum, add)
 FNN_TREE(reg_max_across, max)
+
+/* fnn_set_bits[m]: the numbers of the bits that are set in m, a byte each, lowest first. */
+#define FNN_COUNT(m) (((m)&1) + ((m) >> 1 & 1) + ((m) >> 2 & 1) + ((m) >> 3 & 1) + \
+                      ((m) >> 4 & 1) + ((m) >> 5 & 1) + ((m) >> 6 & 1))
+#define FNN_BIT(m, i) ((uint64_t)((m) >> (i) & 1) * (i) << 8 * FNN_COUNT((m) & ((1u << (i)) - 1)))
+#define FNN_BITS(m) (FNN_BIT(m, 0) | FNN_BIT(m, 1) | FNN_BIT(m, 2) | FNN_BIT(m, 3) | \
+                     FNN_BIT(m, 4) | FNN_BIT(m, 5) | FNN_BIT(m, 6) | FNN_BIT(m, 7))
+#define FNN_BITS_4(m) FNN_BITS(m), FNN_BITS((m) + 1), FNN_BITS((m) + 2), FNN_BITS((m) + 3)
+#define FNN_BITS_16(m) FNN_BITS_4(m), FNN_BITS_4((m) + 4), FNN_BITS_4((m) + 8), FNN_BITS_4((m) + 12)
+#define FNN_BITS_64(m) FNN_BITS_16(m), FNN_BITS_16((m) + 16), FNN_BITS_16((m) + 32), FNN_BITS_16((m) + 48)
+static const uint64_t fnn_set_bits[256] __attribute__((unused)) = {
+    FNN_BITS_64(0u), FNN_BITS_64(64u), FNN_BITS_64(128u), FNN_BITS_64(192u)};
+
+FNN_INLINE size_t reg_list_nonzeros(real *values, uint32_t *numbers, reg a, uint32_t first) {
+  const reg nonzero = PS(cmp)(a, PS(setzero)(), _CMP_NEQ_UQ);
+  const int mask = PS(movemask)(nonzero);
+  const __m128i bits = _mm_loadl_epi64((const __m128i *)(const void *)&fnn_set_bits[mask]);
+#ifdef FNN_DOUBLE
+  const int words = _mm256_movemask_ps(_mm256_castpd_ps(nonzero)); /* two a lane */
+  const __m128i order = _mm_loadl_epi64((const __m128i *)(const void *)&fnn_set_bits[words]);
+  const __m128i lanes = _mm_add_epi32(_mm_cvtepu8_epi32(bits), _mm_set1_epi32((int)first));
+  reg_store(values, reg_from_bits(_mm256_permutevar8x32_epi32(reg_bits(a), _mm256_cvtepu8_epi32(order))));
+  _mm_storeu_si128((__m128i *)(void *)numbers, lanes);
+#else
+  const __m256i lanes = _mm256_cvtepu8_epi32(bits);
+  reg_store(values, _mm256_permutevar8x32_ps(a, lanes));
+  _mm256_storeu_si256((__m256i *)(void *)numbers, _mm256_add_epi32(lanes, _mm256_set1_epi32((int)first)));
+#endif
+  return (size_t)__builtin_popcount((unsigned)mask);
+}
 
 /* 64-bit integers, for random.h; wreg_mul multiplies the low halves of each lane. */
 typedef __m256i wreg;

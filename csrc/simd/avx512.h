@@ -42,7 +42,6 @@ typedef __mmask16 mreg;
 #define reg_eq(a, b) MASK(cmp)(a, b, _CMP_EQ_OQ)
 #define reg_not_lt(a, b) MASK(cmp)(a, b, _CMP_NLT_UQ)
 #define mask_and_reg(a, b) ((mreg)((a) & (b)))
-#define mask_bits_reg(m) ((uint32_t)(m))
 #define mask_first_reg(n) ((mreg)((1u << (n)) - 1)) /* 0 <= n <= 16 */
 #define reg_select(m, a, b) PS(mask_blend)(m, b, a)
 #define reg_where(m, a) PS(maskz_mov)(m, a)
@@ -75,6 +74,21 @@ typedef __mmask16 mreg;
 #endif
 FNN_TREE(reg_sum, add)
 FNN_TREE(reg_max_across, max)
+
+FNN_INLINE size_t reg_list_nonzeros(real *values, uint32_t *numbers, reg a, uint32_t first) {
+  const mreg nonzero = MASK(cmp)(a, PS(setzero)(), _CMP_NEQ_UQ);
+  const __m512i iota = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  const __m512i lanes = _mm512_add_epi32(iota, _mm512_set1_epi32((int)first));
+  /* By way of a register: compressing into memory is slow on some CPUs. */
+  reg_store(values, PS(maskz_compress)(nonzero, a));
+#ifdef FNN_DOUBLE
+  _mm256_storeu_si256((__m256i *)(void *)numbers,
+                      _mm512_castsi512_si256(_mm512_maskz_compress_epi32(nonzero, lanes)));
+#else
+  _mm512_storeu_si512(numbers, _mm512_maskz_compress_epi32(nonzero, lanes));
+#endif
+  return (size_t)__builtin_popcount((unsigned)nonzero);
+}
 
 /* 64-bit integers, for random.h; wreg_mul multiplies the low halves of each lane. */
 typedef __m512i wreg;

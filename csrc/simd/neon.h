@@ -44,15 +44,6 @@ FNN_INLINE mreg reg_le(reg a, reg b) { return VF(cle)(a, b); }
 FNN_INLINE mreg reg_eq(reg a, reg b) { return VF(ceq)(a, b); }
 FNN_INLINE mreg reg_not_lt(reg a, reg b) { return VU(eor)(VF(clt)(a, b), ireg_set(-1)); }
 FNN_INLINE mreg mask_and_reg(mreg a, mreg b) { return VU(and)(a, b); }
-FNN_INLINE uint32_t mask_bits_reg(mreg m) {
-#ifdef FNN_DOUBLE
-  static const uint64_t bit[2] = {1, 2};
-  return (uint32_t)vaddvq_u64(vandq_u64(m, vld1q_u64(bit)));
-#else
-  static const uint32_t bit[4] = {1, 2, 4, 8};
-  return vaddvq_u32(vandq_u32(m, vld1q_u32(bit)));
-#endif
-}
 FNN_INLINE reg reg_select(mreg m, reg a, reg b) { return VF(bsl)(m, a, b); }
 FNN_INLINE reg reg_where(mreg m, reg a) { return reg_from_bits(VU(and)(m, reg_bits(a))); }
 /* Not vmaxq: its result differs from a > b ? a : b for NaN and for zeros of both signs. */
@@ -75,6 +66,18 @@ static __attribute__((noinline, unused)) void reg_store_n(real *p, reg a, ptrdif
   real lanes[16 / sizeof(real)];
   reg_store(lanes, a);
   for (ptrdiff_t i = 0; i < n && i < (ptrdiff_t)(16 / sizeof(real)); i++) p[i] = lanes[i];
+}
+
+FNN_INLINE size_t reg_list_nonzeros(real *values, uint32_t *numbers, reg a, uint32_t first) {
+  real lanes[sizeof(reg) / sizeof(real)];
+  size_t n = 0;
+  reg_store(lanes, a);
+  for (uint32_t i = 0; i < sizeof(reg) / sizeof(real); i++) {
+    values[n] = lanes[i];
+    numbers[n] = first + i;
+    n += lanes[i] != 0;
+  }
+  return n;
 }
 
 FNN_INLINE mreg mask_first_reg(ptrdiff_t n) {

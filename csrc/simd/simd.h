@@ -196,18 +196,6 @@ FNN_INLINE vmask vec_ge(vec a, vec b) { return vec_le(b, a); }
 FNN_BINARY(mask_and, vmask, F)
 #undef F
 
-/* Bit i: lane i. */
-FNN_INLINE uint32_t mask_bits(vmask m) {
-  uint32_t bits = mask_bits_reg(m.r0);
-#if FNN_REGS > 1
-  bits |= mask_bits_reg(m.r1) << REG_LANES;
-#endif
-#if FNN_REGS > 2
-  bits |= mask_bits_reg(m.r2) << 2 * REG_LANES | mask_bits_reg(m.r3) << 3 * REG_LANES;
-#endif
-  return bits;
-}
-
 /* Lanes 0 to n - 1. */
 FNN_INLINE vmask mask_first(size_t n) {
 #define F(k) mask_first_reg((ptrdiff_t)n - (ptrdiff_t)(k * REG_LANES))
@@ -300,6 +288,20 @@ FNN_INLINE vec vec_round(vec x) { return vec_sub(vec_add(x, vec_set(ROUNDER)), v
 FNN_INLINE vec vec_from_int(vint i) {
   vec rounder = vec_set(ROUNDER);
   return vec_sub(vec_from_bits(vint_add(i, vec_bits(rounder))), rounder);
+}
+
+/* Writes the lanes that are not zero one after the other, and first + their numbers; returns how
+ * many there are. What follows them, up to LANES elements in all, may be overwritten. */
+FNN_INLINE size_t vec_list_nonzeros(real *values, uint32_t *numbers, vec a, uint32_t first) {
+  size_t n = reg_list_nonzeros(values, numbers, a.r0, first);
+#if FNN_REGS > 1
+  n += reg_list_nonzeros(values + n, numbers + n, a.r1, first + (uint32_t)REG_LANES);
+#endif
+#if FNN_REGS > 2
+  n += reg_list_nonzeros(values + n, numbers + n, a.r2, first + 2 * (uint32_t)REG_LANES);
+  n += reg_list_nonzeros(values + n, numbers + n, a.r3, first + 3 * (uint32_t)REG_LANES);
+#endif
+  return n;
 }
 
 /* --- reductions: lane i with lane i + LANES/2, then halves of that, down to one --------------- */

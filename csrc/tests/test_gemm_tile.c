@@ -49,8 +49,8 @@ static void nonzero_elements(void) {
       for (size_t i = 0; i < n; i++) want += a[i] != 0;
       FOR_TABLES {
         label("nonzeros %s n=%zu", k->isa, n);
-        real *values = output(1, want);
-        uint32_t *steps = bytes_slot(2, want, sizeof(uint32_t));
+        real *values = output(1, want + FNN_LANES);
+        uint32_t *steps = bytes_slot(2, want + FNN_LANES, sizeof(uint32_t));
         check(k->nonzeros(values, steps, a, n) == want, "a wrong count");
         for (size_t i = 0, t = 0; i < n; i++)
           if (a[i] != 0) {
@@ -62,28 +62,34 @@ static void nonzero_elements(void) {
     }
 }
 
-static void rows(void) {
+static void sparse_rows(void) {
+  enum { M = 5, MOST = 8 };
   for (size_t n = 1; n <= 8 * FNN_LANES; n += n < 20 ? 1 : 13)
-    for (size_t count = 0; count < 8; count++)
+    for (size_t most = 0; most <= MOST; most += 2)
       for (int accumulate = 0; accumulate < 2; accumulate++) {
-        const size_t b_row = n + 3;
+        const size_t b_row = n + 3, c_row = n + 2;
+        uint32_t starts[M + 1] = {0};
+        for (size_t i = 0; i < M; i++) /* some rows are empty */
+          starts[i + 1] = starts[i] + (uint32_t)uniform(0, (double)most + 0.99);
+        const size_t count = starts[M];
         uint32_t *steps = bytes_slot(0, count, sizeof(uint32_t));
-        for (size_t t = 0; t < count; t++) steps[t] = (uint32_t)(t * t + 1);
+        for (size_t t = 0; t < count; t++) steps[t] = (uint32_t)uniform(0, 9.99);
         const real *values = numbers(1, count, -1, 1, 0);
-        const real *b = numbers(2, count ? steps[count - 1] * b_row + n : 0, -1, 1, 0);
-        const real *before = numbers(3, n, -1, 1, 0);
+        const real *b = numbers(2, 9 * b_row + n, -1, 1, 0);
+        const real *before = numbers(3, (M - 1) * c_row + n, -1, 1, 0);
         for (table = 0; table < table_count; table++) {
           const kernels *k = tables[table];
           if (n > k->tile_vectors[1] * FNN_LANES) continue;
-          label("row %s n=%zu count=%zu", k->isa, n, count);
-          real *c = accumulate ? copy_of(4, before, n) : output(4, n);
-          k->gemm_row(c, values, steps, count, b, b_row, n, accumulate);
-          for (size_t j = 0; j < n; j++) {
-            real want = accumulate ? before[j] : 0;
-            for (size_t t = 0; t < count; t++)
-              want = multiply_add(values[t], b[steps[t] * b_row + j], want);
-            check(flushing || bits_of(c[j]) == bits_of(want), "c[%zu]", j);
-          }
+          label("sparse rows %s n=%zu at most %zu", k->isa, n, most);
+          real *c = accumulate ? copy_of(4, before, (M - 1) * c_row + n) : output(4, (M - 1) * c_row + n);
+          k->gemm_sparse(c, c_row, starts, values, steps, b, b_row, M, n, accumulate);
+          for (size_t i = 0; i < M; i++)
+            for (size_t j = 0; j < n; j++) {
+              real want = accumulate ? before[i * c_row + j] : 0;
+              for (size_t t = starts[i]; t < starts[i + 1]; t++)
+                want = multiply_add(values[t], b[steps[t] * b_row + j], want);
+              check(flushing || bits_of(c[i * c_row + j]) == bits_of(want), "c[%zu,%zu]", i, j);
+            }
           check_before();
         }
       }
@@ -111,7 +117,7 @@ static void transposes(void) {
 static void cases(void) {
   tiles();
   nonzero_elements();
-  rows();
+  sparse_rows();
   transposes();
 }
 
