@@ -78,6 +78,12 @@ static void share(const worker *w, size_t n, size_t unit, size_t *from, size_t *
 
 /* ---- gathering ------------------------------------------------------------------------------ */
 
+#ifdef FNN_DOUBLE
+#define OWN_TYPE FNN_SRC_F64
+#else
+#define OWN_TYPE FNN_SRC_F32
+#endif
+
 static real *gather_sample(const worker *w, real *to, const char *from, const fnn_feed *feed,
                            size_t dimension) {
   if (feed->dimensions == 0) {
@@ -87,12 +93,22 @@ static real *gather_sample(const worker *w, real *to, const char *from, const fn
   const size_t n = feed->shape[dimension];
   const ptrdiff_t stride = feed->strides[dimension];
   if (dimension + 1 == feed->dimensions) {
-    w->kernels->convert(to, from, stride, feed->type, n);
+    if (feed->type == OWN_TYPE && stride == (ptrdiff_t)sizeof(real))
+      memcpy(to, from, n * sizeof(real));
+    else
+      w->kernels->convert(to, from, stride, feed->type, n);
     return to + n;
   }
   for (size_t i = 0; i < n; i++)
     to = gather_sample(w, to, from + (ptrdiff_t)i * stride, feed, dimension + 1);
   return to;
+}
+
+#define AHEAD 8 /* samples: the rows of a shuffled epoch lie anywhere in memory */
+
+static const char *sample(const worker *w, const fnn_feed *feed, size_t position) {
+  const int64_t row = w->job->rows ? w->job->rows[position] : (int64_t)(w->job->first + position);
+  return (const char *)feed->data + (ptrdiff_t)row * feed->row_stride;
 }
 
 static void gather(worker *w, size_t begin) {
@@ -102,10 +118,9 @@ static void gather(worker *w, size_t begin) {
     const fnn_feed *feed = &w->program->feeds[f];
     const fnn_tensor *tensor = &w->program->tensors[feed->tensor];
     for (size_t i = w->first; i < w->last; i++) {
-      const size_t position = begin + i;
-      const ptrdiff_t row = w->job->rows ? (ptrdiff_t)w->job->rows[position]
-                                         : (ptrdiff_t)(w->job->first + position);
-      gather_sample(w, at(tensor, i), (const char *)feed->data + row * feed->row_stride, feed, 0);
+      if (i + AHEAD < w->last)
+        __builtin_prefetch(sample(w, feed, begin + i + AHEAD));
+      gather_sample(w, at(tensor, i), sample(w, feed, begin + i), feed, 0);
     }
   }
 }
@@ -144,11 +159,14 @@ static int sparse(worker *w, int tensor, int grad, size_t columns) {
 
 /* ---- dense ---------------------------------------------------------------------------------- */
 
-static void update_span(const worker *w, const fnn_param *p, const real *g, size_t offset, size_t n) {
+/* The optimizer's step for `rows` rows of n parameters from element `offset` on. */
+static void update_block(const worker *w, const fnn_param *p, const real *g, size_t g_row,
+                         size_t offset, size_t rows, size_t n) {
   real *slots[FNN_MAX_SLOTS];
   for (int s = 0; s < FNN_MAX_SLOTS; s++)
     slots[s] = p->slots[s] ? (real *)p->slots[s] + offset : NULL;
-  w->kernels->update(w->program->rule, (real *)p->value + offset, g, slots, w->c, n);
+  w->kernels->update(w->program->rule, (real *)p->value + offset, g, g_row, slots, w->c, rows, p->ld,
+                     n);
 }
 
 typedef struct {
@@ -223,8 +241,7 @@ static void dense_update_epilogue(void *context, real *block, size_t row, size_t
                                   size_t j0, size_t j1) {
   const dense_context *d = context;
   const fnn_param *kernel = &d->w->program->params[d->op->kernel];
-  for (size_t i = i0; i < i1; i++, block += row)
-    update_span(d->w, kernel, block, i * kernel->ld + j0, j1 - j0);
+  update_block(d->w, kernel, block, row, i0 * kernel->ld + j0, i1 - i0, j1 - j0);
 }
 
 /* db = sum of the rows of dz, row by row; each thread sums its columns. */
@@ -238,11 +255,9 @@ static void dense_bias_gradient(worker *w, const fnn_op *op, const fnn_tensor *y
   if (op->bias_mode != FNN_ACCUMULATE)
     memset(db, 0, (to - from) * sizeof(real));
   const real *dz = (real *)y->grad + from;
-  const size_t rows = w->n * y->rows, stride = run_stride(y);
-  for (size_t i = 0; i < rows; i++, dz += stride)
-    w->kernels->add(db, dz, to - from);
+  w->kernels->add_rows(db, dz, run_stride(y), w->n * y->rows, to - from);
   if (op->bias_mode == FNN_FUSED)
-    update_span(w, bias, db, from, to - from);
+    update_block(w, bias, db, 0, from, 1, to - from);
 }
 
 /* dz = dy f'(y); dx = dz W'; dW = x' dz; db = sum dz. A thread makes the same columns of dx as rows
@@ -352,7 +367,7 @@ static void prelu(worker *w, const fnn_op *op) {
                                grad_at(y, i) + from, at(x, i) + from, (real *)alpha->value + from,
                                to - from, op->x_mode == FNN_ACCUMULATE);
   if (op->kernel_mode == FNN_FUSED)
-    update_span(w, alpha, dalpha, from, to - from);
+    update_block(w, alpha, dalpha, 0, from, 1, to - from);
 }
 
 static void scale(worker *w, const fnn_op *op) {
@@ -423,11 +438,10 @@ static void update(worker *w, const fnn_op *op) {
   if (p->rows == 1) {
     share(w, p->columns, FNN_LANES, &from, &to);
     if (from < to)
-      update_span(w, p, (real *)p->grad + from, from, to - from);
+      update_block(w, p, (real *)p->grad + from, 0, from, 1, to - from);
     return;
   }
-  for (size_t i = from; i < to; i++)
-    update_span(w, p, (real *)p->grad + i * p->ld, i * p->ld, p->columns);
+  update_block(w, p, (real *)p->grad + from * p->ld, p->ld, from * p->ld, to - from, p->columns);
 }
 
 /* The caller's own code runs on the calling thread while the others wait. */

@@ -6,8 +6,10 @@ int fnn_run_f64(const fnn_program *, const fnn_job *, int, void *, size_t, size_
 size_t fnn_scratch_f32(const fnn_program *, size_t);
 size_t fnn_scratch_f64(const fnn_program *, size_t);
 
-/* One more thread pays for itself from this many FLOPs a step on; see docs/performance.md. */
-#define FLOPS_PER_THREAD 1.5e6
+/* A step of W FLOPs takes about cW/t + st on t threads: the work is divided, and the waiting of the
+ * threads for each other grows with their number. The best t is sqrt(W c/s); this is s/c, measured
+ * in FLOPs (docs/performance.md). */
+#define FLOPS_OF_WAITING 0.12e6
 
 size_t fnn_scratch(const fnn_program *program, size_t batch) {
   return program->type == FNN_F64 ? fnn_scratch_f64(program, batch)
@@ -36,8 +38,10 @@ int fnn_choose_threads(const fnn_program *p, const fnn_job *job) {
   if (job->mode == FNN_TRAIN)
     for (size_t i = 0; i < p->n_backward; i++)
       work += flops(p, &p->backward[i], n);
-  const double threads = work / FLOPS_PER_THREAD;
-  return threads < 1.0 ? 1 : threads < most ? (int)threads : most;
+  int threads = 1;
+  while (threads < most && (threads + 1.0) * (threads + 1.0) * FLOPS_OF_WAITING <= work)
+    threads++;
+  return threads;
 }
 
 int fnn_run(const fnn_program *program, const fnn_job *job, void *scratch, size_t *done) {

@@ -31,7 +31,7 @@
 
 #define CACHE_LINE 64
 #define IDLE_SPIN 50000    /* nanoseconds: of a worker between two regions */
-#define BARRIER_SPIN 30000 /* at most; about what parking and waking takes on a virtual machine */
+#define BARRIER_SPIN 200000 /* at most; parking would add its wake-up to the step */
 #define BARRIER_SPIN_LEAST 1000
 
 /* --- Floating-point state -------------------------------------------------------------------- */

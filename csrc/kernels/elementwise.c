@@ -15,6 +15,28 @@ void KERNEL(add)(real *y, const real *x, size_t n) {
   SPAN(n, STORE(y, vec_add(LOAD(y), LOAD(x))););
 }
 
+void KERNEL(add_rows)(real *y, const real *x, size_t x_row, size_t rows, size_t n) {
+  size_t done = 0;
+  for (; done + 4 * LANES <= n; done += 4 * LANES, x += 4 * LANES, y += 4 * LANES) {
+    vec a = vec_load(y), b = vec_load(y + LANES), c = vec_load(y + 2 * LANES);
+    vec d = vec_load(y + 3 * LANES);
+    const real *from = x;
+    for (size_t i = 0; i < rows; i++, from += x_row) {
+      a = vec_add(a, vec_load(from));
+      b = vec_add(b, vec_load(from + LANES));
+      c = vec_add(c, vec_load(from + 2 * LANES));
+      d = vec_add(d, vec_load(from + 3 * LANES));
+    }
+    vec_store(y, a);
+    vec_store(y + LANES, b);
+    vec_store(y + 2 * LANES, c);
+    vec_store(y + 3 * LANES, d);
+  }
+  SPAN(n - done, vec sum = LOAD(y); const real *from = x;
+       for (size_t i = 0; i < rows; i++, from += x_row) sum = vec_add(sum, LOAD(from));
+       STORE(y, sum););
+}
+
 /* a > b ? a : b and a < b ? a : b; not vec_max, see there. */
 FNN_INLINE vec larger(vec a, vec b) { return vec_select(vec_gt(a, b), a, b); }
 FNN_INLINE vec smaller(vec a, vec b) { return vec_select(vec_lt(a, b), a, b); }

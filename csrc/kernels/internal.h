@@ -24,6 +24,7 @@ void KERNEL(prelu_backward)(real *dx, real *dalpha, const real *dy, const real *
 
 void KERNEL(scale)(real *y, const real *x, real factor, real offset, size_t n, int accumulate);
 void KERNEL(add)(real *y, const real *x, size_t n);
+void KERNEL(add_rows)(real *y, const real *x, size_t x_row, size_t rows, size_t n);
 void KERNEL(merge)(real *y, const real *a, const real *b, int merge, size_t n);
 void KERNEL(merge_backward)(real *da, int da_accumulate, real *db, int db_accumulate,
                             const real *dy, const real *a, const real *b, int merge, size_t n);
@@ -35,7 +36,7 @@ real KERNEL(row_value)(int kind, const real *t, const real *p, const fnn_row_opt
 real KERNEL(loss_row)(int kind, real *dp, real *probability, const real *t, const real *p,
                       real scale, const fnn_row_options *o, size_t n, int accumulate);
 
-void KERNEL(update)(int rule, real *w, const real *g, real *const *slots, const double *c,
-                    size_t n);
+void KERNEL(update)(int rule, real *w, const real *g, size_t g_row, real *const *slots,
+                    const double *c, size_t rows, size_t row, size_t n);
 
 #endif

@@ -79,6 +79,8 @@ typedef struct FN(fnn_kernels) {
   void (*scale)(real *y, const real *x, real factor, real offset, size_t n, int accumulate);
                                    /* y = (accumulate ? y : 0) + (x*factor + offset) */
   void (*add)(real *y, const real *x, size_t n);                   /* y += x */
+  void (*add_rows)(real *y, const real *x, size_t x_row, size_t rows, size_t n);
+                                   /* y += each row of x, one after the other */
   void (*merge)(real *y, const real *a, const real *b, int merge, size_t n);
   /* da and db (either may be NULL) of y = merge(a, b); ties of maximum/minimum go to a. */
   void (*merge_backward)(real *da, int da_accumulate, real *db, int db_accumulate, const real *dy,
@@ -101,8 +103,10 @@ typedef struct FN(fnn_kernels) {
                    const fnn_row_options *o, size_t n, int accumulate);
 
   /* --- updates.c ------------------------------------------------------------------------- */
-  /* One optimizer step of n parameters; c has FNN_COEFFICIENTS entries (see fnn_rule). */
-  void (*update)(int rule, real *w, const real *g, real *const *slots, const double *c, size_t n);
+  /* One optimizer step of rows x n parameters, whose rows and those of the slots are `row` elements
+   * apart; c has FNN_COEFFICIENTS entries (see fnn_rule). */
+  void (*update)(int rule, real *w, const real *g, size_t g_row, real *const *slots,
+                 const double *c, size_t rows, size_t row, size_t n);
 } FN(fnn_kernels);
 
 extern const FN(fnn_kernels) FN(fnn_kernels_avx512), FN(fnn_kernels_avx2), FN(fnn_kernels_neon),

@@ -25,6 +25,7 @@ const FN(fnn_kernels) THIS_TABLE = {
     .prelu_backward = KERNEL(prelu_backward),
     .scale = KERNEL(scale),
     .add = KERNEL(add),
+    .add_rows = KERNEL(add_rows),
     .merge = KERNEL(merge),
     .merge_backward = KERNEL(merge_backward),
     .dropout = KERNEL(dropout),

@@ -8,13 +8,19 @@
 
 #define C(k) vec_set((real)c[k])
 
-void KERNEL(update)(int rule, real *w, const real *g, real *const *slots, const double *c,
-                    size_t n) {
+/* The statements for all rows: `at` is the first element of a row of w and of the slots. */
+#define ROWS(...)                                                                                 \
+  for (size_t i = 0, at = 0; i < rows; i++, at += row, g += g_row) SPAN(n, __VA_ARGS__)
+
+void KERNEL(update)(int rule, real *weights, const real *g, size_t g_row, real *const *slots,
+                    const double *c, size_t rows, size_t row, size_t n) {
   const vec decay = C(0), rate = C(1);
-#define W vec_fnma(LOAD(w), decay, LOAD(w)) /* the decayed parameters */
+#define OLD(p) LOAD((p) + at)
+#define NEW(p, v) STORE((p) + at, v)
+#define W vec_fnma(OLD(weights), decay, OLD(weights)) /* the decayed parameters */
   switch (rule) {
     case FNN_SGD:
-      SPAN(n, STORE(w, vec_fnma(rate, LOAD(g), W)););
+      ROWS(NEW(weights, vec_fnma(rate, LOAD(g), W)););
       break;
 
     case FNN_MOMENTUM:
@@ -22,12 +28,12 @@ void KERNEL(update)(int rule, real *w, const real *g, real *const *slots, const 
       real *restrict momentum = slots[0];
       const vec mu = C(2);
       if (rule == FNN_MOMENTUM)
-        SPAN(n, vec m = vec_fnma(rate, LOAD(g), vec_mul(mu, LOAD(momentum)));
-             STORE(momentum, m); STORE(w, vec_add(W, m)););
+        ROWS(vec m = vec_fnma(rate, LOAD(g), vec_mul(mu, OLD(momentum)));
+             NEW(momentum, m); NEW(weights, vec_add(W, m)););
       else
-        SPAN(n, vec m = vec_fnma(rate, LOAD(g), vec_mul(mu, LOAD(momentum)));
-             STORE(momentum, m);
-             STORE(w, vec_add(W, vec_fnma(rate, LOAD(g), vec_mul(mu, m)))););
+        ROWS(vec m = vec_fnma(rate, LOAD(g), vec_mul(mu, OLD(momentum)));
+             NEW(momentum, m);
+             NEW(weights, vec_add(W, vec_fnma(rate, LOAD(g), vec_mul(mu, m)))););
       break;
     }
 
@@ -41,21 +47,21 @@ void KERNEL(update)(int rule, real *w, const real *g, real *const *slots, const 
       real *restrict average = centered ? slots[1 + moving] : NULL;
       const vec one_less_rho = vec_set((real)(1 - c[2])), epsilon = C(3), mu = C(4);
       /* v, the step and, if asked for, a and m; `centered` and `moving` do not change in a loop. */
-      SPAN(n, vec gradient = LOAD(g); vec v = LOAD(velocity);
+      ROWS(vec gradient = LOAD(g); vec v = OLD(velocity);
            v = vec_fma(vec_fma(gradient, gradient, vec_neg(v)), one_less_rho, v);
-           STORE(velocity, v); vec variance = v;
+           NEW(velocity, v); vec variance = v;
            if (centered) {
-             vec a = LOAD(average);
+             vec a = OLD(average);
              a = vec_fma(vec_sub(gradient, a), one_less_rho, a);
-             STORE(average, a);
+             NEW(average, a);
              variance = vec_fnma(a, a, v);
            }
            vec step = vec_div(vec_mul(rate, gradient), vec_sqrt(vec_add(variance, epsilon)));
            if (moving) {
-             step = vec_fma(mu, LOAD(momentum), step);
-             STORE(momentum, step);
+             step = vec_fma(mu, OLD(momentum), step);
+             NEW(momentum, step);
            }
-           STORE(w, vec_sub(W, step)););
+           NEW(weights, vec_sub(W, step)););
       break;
     }
 
@@ -65,18 +71,18 @@ void KERNEL(update)(int rule, real *w, const real *g, real *const *slots, const 
       const vec one_less_b1 = vec_set((real)(1 - c[2])), one_less_b2 = vec_set((real)(1 - c[3]));
       const vec epsilon = C(4);
 #define MOMENTS                                                                                   \
-  vec gradient = LOAD(g), m = LOAD(first), v = LOAD(second);                                      \
+  vec gradient = LOAD(g), m = OLD(first), v = OLD(second);                                      \
   m = vec_fma(vec_sub(gradient, m), one_less_b1, m);                                              \
   v = vec_fma(vec_fma(gradient, gradient, vec_neg(v)), one_less_b2, v);                           \
-  STORE(first, m);                                                                                \
-  STORE(second, v);
+  NEW(first, m);                                                                                \
+  NEW(second, v);
 #define STEP(variance) vec_div(vec_mul(rate, m), vec_add(vec_sqrt(variance), epsilon))
       if (rule == FNN_ADAM) {
-        SPAN(n, MOMENTS STORE(w, vec_sub(W, STEP(v))););
+        ROWS(MOMENTS NEW(weights, vec_sub(W, STEP(v))););
       } else {
         real *restrict largest = slots[2];
-        SPAN(n, MOMENTS vec h = LOAD(largest); h = vec_select(vec_gt(h, v), h, v); STORE(largest, h);
-             STORE(w, vec_sub(W, STEP(h))););
+        ROWS(MOMENTS vec h = OLD(largest); h = vec_select(vec_gt(h, v), h, v); NEW(largest, h);
+             NEW(weights, vec_sub(W, STEP(h))););
       }
       break;
     }

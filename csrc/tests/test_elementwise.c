@@ -26,6 +26,26 @@ static void scale_and_add(void) {
   }
 }
 
+static void sums_of_rows(void) {
+  for (size_t n = 1; n < 12 * FNN_LANES; n += n < 20 ? 1 : 13)
+    for (size_t rows = 0; rows < 4; rows++) {
+      label("add_rows n=%zu rows=%zu", n, rows);
+      const size_t x_row = n + 3;
+      const real *x = numbers(0, rows ? (rows - 1) * x_row + n : 0, -9, 9, 0);
+      const real *before = numbers(1, n, -9, 9, 0);
+      FOR_TABLES {
+        real *y = copy_of(2, before, n);
+        k->add_rows(y, x, x_row, rows, n);
+        agree(y, n);
+        for (size_t j = 0; j < n; j++) {
+          real want = before[j];
+          for (size_t i = 0; i < rows; i++) want += x[i * x_row + j];
+          check(bits_of(y[j]) == bits_of(want), "[%zu]", j);
+        }
+      }
+    }
+}
+
 /* The fused multiply-add on its hardest inputs: sums that all but cancel, or lie next to a tie. */
 static void multiply_adds(void) {
   label("multiply-add");
@@ -239,6 +259,7 @@ static void unaligned(void) {
 
 static void cases(void) {
   scale_and_add();
+  sums_of_rows();
   multiply_adds();
   merges();
   known_words();
