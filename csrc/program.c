@@ -2,10 +2,13 @@
  * operations, the losses and metrics, the backward operations with the optimizer's updates, and
  * the running sums.
  *
- * All threads run all of it (SPMD). An operation divides its output among them and is one of two
- * kinds: ROWS, if a thread reads and writes only its own samples of the batch, or WHOLE, if it
- * reads what others wrote. Threads wait for each other only between two operations that are not
- * both ROWS. Work is divided over outputs, never over a sum, so the bits do not depend on it.
+ * All threads run all of it (SPMD). An operation divides its output among them and is one of three
+ * kinds: ROWS, if a thread reads and writes only its own samples of the batch; PARAMETERS, if it
+ * reads the whole batch and writes its own part of the parameters and their gradients; WHOLE, if it
+ * reads what others wrote. Threads wait for each other only between operations of different kinds
+ * and before a WHOLE one; a step of a small network has two such places. To that end all gradients
+ * of tensors are made first, then those of the parameters. Work is divided over outputs, never over
+ * a sum, so the bits do not depend on it.
  *
  * Compiled once per element type.
  */
@@ -15,7 +18,7 @@
 #include "gemm.h"
 #include "threads.h"
 
-typedef enum { CLEAN = 0, ROWS, WHOLE } reach;
+typedef enum { CLEAN = 0, ROWS, PARAMETERS, WHOLE } reach;
 
 typedef struct {
   const fnn_program *program;
@@ -51,7 +54,7 @@ static void barrier(worker *w) {
 
 /* To be called before an operation of this reach. */
 static void enter(worker *w, reach next) {
-  if (w->since != CLEAN && !(w->since == ROWS && next == ROWS))
+  if (w->since != CLEAN && (w->since != next || next == WHOLE))
     barrier(w);
   w->since = next;
 }
@@ -188,16 +191,22 @@ static void dense_forward_epilogue(void *context, real *block, size_t row, size_
     d->w->kernels->activation_forward(block, block, bias, activation, (real)op->a, j1 - j0);
 }
 
-#define MANY_ROWS 32 /* for each thread */
+#define MANY_ROWS 32        /* for each thread */
+#define FEW_WEIGHTS 8192    /* that each thread may as well read all of */
 
-/* y = activation(x W + b): columns of y are divided if there are enough of them and W is large
- * beside x, else samples. */
+/* Whether a product of few samples and many weights is divided by columns of the result, so that
+ * each thread reads its own part of the weights; else it is divided by samples, and no thread waits
+ * for another. */
+static int by_columns(const worker *w, size_t rows, size_t columns, size_t depth) {
+  return w->threads > 1 && rows < MANY_ROWS * (size_t)w->threads &&
+         columns >= 2 * FNN_LANES * (size_t)w->threads && columns * depth > FEW_WEIGHTS;
+}
+
+/* y = activation(x W + b) */
 static void dense_forward(worker *w, const fnn_op *op) {
   const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
   const fnn_param *kernel = &w->program->params[op->kernel];
   const size_t runs = x->rows, m = w->n * runs, n = kernel->columns;
-  const int by_columns = w->threads > 1 && m < MANY_ROWS * (size_t)w->threads &&
-                         n >= 4 * FNN_LANES * (size_t)w->threads;
   dense_context context = {w, op};
   const FN(fnn_product) product = {
       .a_sparse = sparse(w, op->x, 0, n),
@@ -208,7 +217,7 @@ static void dense_forward(worker *w, const fnn_op *op) {
       .epilogue = op->bias >= 0 || op->activation != FNN_LINEAR ? dense_forward_epilogue : NULL,
       .context = &context,
   };
-  if (by_columns) {
+  if (by_columns(w, m, n, kernel->rows)) {
     size_t from, to;
     enter(w, WHOLE);
     share(w, n, FNN_LANES, &from, &to);
@@ -260,8 +269,7 @@ static void dense_bias_gradient(worker *w, const fnn_op *op, const fnn_tensor *y
     update_block(w, bias, db, 0, from, 1, to - from);
 }
 
-/* dz = dy f'(y); dx = dz W'; dW = x' dz; db = sum dz. A thread makes the same columns of dx as rows
- * of dW, so that it may update its rows of W while others still read theirs. */
+/* dz = dy f'(y); dx = dz W': divided as the forward product is. */
 static void dense_backward(worker *w, const fnn_op *op) {
   const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
   const fnn_param *kernel = &w->program->params[op->kernel];
@@ -276,49 +284,57 @@ static void dense_backward(worker *w, const fnn_op *op) {
                                       op->activation, (real)op->a, outputs, 0);
     }
   }
-  enter(w, WHOLE);
-
-  const int by_inputs = inputs >= 2 * FNN_LANES * (size_t)w->threads || inputs >= outputs;
-  const size_t unit = op->x_mode == FNN_SKIP ? (size_t)w->kernels->tile_rows : FNN_LANES;
-  size_t from, to;
-  share(w, inputs, unit, &from, &to);
-
-  if (op->x_mode != FNN_SKIP) {
-    const FN(fnn_product) dx = {
-        .a_sparse = sparse(w, op->y, 1, inputs),
-        .m = rows, .n = inputs, .k = outputs,
-        .a = y->grad, .a_row = run_stride(y), .a_step = 1,
-        .b = kernel->value, .b_row = kernel->ld, .b_transposed = 1,
-        .c = x->grad, .c_row = run_stride(x), .accumulate = op->x_mode == FNN_ACCUMULATE,
-        .epilogue = op->derivative != FNN_LINEAR ? dense_dx_epilogue : NULL,
-        .context = &context,
-    };
+  if (op->x_mode == FNN_SKIP)
+    return;
+  const FN(fnn_product) dx = {
+      .a_sparse = sparse(w, op->y, 1, inputs),
+      .m = rows, .n = inputs, .k = outputs,
+      .a = y->grad, .a_row = run_stride(y), .a_step = 1,
+      .b = kernel->value, .b_row = kernel->ld, .b_transposed = 1,
+      .c = x->grad, .c_row = run_stride(x), .accumulate = op->x_mode == FNN_ACCUMULATE,
+      .epilogue = op->derivative != FNN_LINEAR ? dense_dx_epilogue : NULL,
+      .context = &context,
+  };
+  if (by_columns(w, rows, inputs, outputs)) {
+    size_t from, to;
+    enter(w, WHOLE);
+    share(w, inputs, FNN_LANES, &from, &to);
     FN(fnn_gemm)(&dx, 0, rows, from, to, w->scratch);
+  } else {
+    enter(w, ROWS);
+    FN(fnn_gemm)(&dx, w->first * x->rows, w->last * x->rows, 0, inputs, w->scratch);
   }
+}
+
+/* dW = x' dz; db = sum dz; and the optimizer's step, if it needs nothing else. */
+static void dense_parameters(worker *w, const fnn_op *op) {
+  const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
+  const fnn_param *kernel = &w->program->params[op->kernel];
+  const size_t inputs = kernel->rows, outputs = kernel->columns;
+  dense_context context = {w, op};
+  enter(w, PARAMETERS);
   if (op->bias >= 0 && op->bias_mode != FNN_SKIP)
     dense_bias_gradient(w, op, y);
-  if (op->kernel_mode != FNN_SKIP) {
-    const int fused = op->kernel_mode == FNN_FUSED;
-    const FN(fnn_product) dw = {
-        .a_sparse = sparse(w, op->x, 0, outputs),
-        .m = inputs, .n = outputs, .k = rows,
-        .a = x->value, .a_row = 1, .a_step = run_stride(x),
-        .b = y->grad, .b_row = run_stride(y),
-        .c = fused ? NULL : kernel->grad, .c_row = kernel->ld,
-        .accumulate = op->kernel_mode == FNN_ACCUMULATE,
-        .epilogue = fused ? dense_update_epilogue : NULL,
-        .context = &context,
-    };
-    if (by_inputs) {
-      FN(fnn_gemm)(&dw, from, to, 0, outputs, w->scratch);
-    } else {
-      if (fused && op->x_mode != FNN_SKIP) {
-        barrier(w); /* others may still be reading the columns that are updated here */
-        w->since = WHOLE;
-      }
-      share(w, outputs, FNN_LANES, &from, &to);
-      FN(fnn_gemm)(&dw, 0, inputs, from, to, w->scratch);
-    }
+  if (op->kernel_mode == FNN_SKIP)
+    return;
+  const int fused = op->kernel_mode == FNN_FUSED;
+  const FN(fnn_product) dw = {
+      .a_sparse = sparse(w, op->x, 0, outputs),
+      .m = inputs, .n = outputs, .k = w->n * x->rows,
+      .a = x->value, .a_row = 1, .a_step = run_stride(x),
+      .b = y->grad, .b_row = run_stride(y),
+      .c = fused ? NULL : kernel->grad, .c_row = kernel->ld,
+      .accumulate = op->kernel_mode == FNN_ACCUMULATE,
+      .epilogue = fused ? dense_update_epilogue : NULL,
+      .context = &context,
+  };
+  size_t from, to;
+  if (inputs >= 2 * FNN_LANES * (size_t)w->threads || inputs >= outputs) {
+    share(w, inputs, (size_t)w->kernels->tile_rows, &from, &to);
+    FN(fnn_gemm)(&dw, from, to, 0, outputs, w->scratch);
+  } else {
+    share(w, outputs, FNN_LANES, &from, &to);
+    FN(fnn_gemm)(&dw, 0, inputs, from, to, w->scratch);
   }
 }
 
@@ -486,8 +502,7 @@ static int execute(worker *w, const fnn_op *op, int phase, size_t index) {
   case FNN_MERGE:
     merge(w, op);
     break;
-  case FNN_UPDATE:
-    update(w, op);
+  case FNN_UPDATE: /* after all gradients */
     break;
   case FNN_CALL:
     return call(w, phase, index);
@@ -630,10 +645,16 @@ static int step(worker *w, size_t begin) {
   }
   if (losses_and_metrics(w))
     return 1;
-  if (mode == FNN_TRAIN)
+  if (mode == FNN_TRAIN) {
     for (size_t i = 0; i < p->n_backward; i++)
       if (execute(w, &p->backward[i], 1, i))
         return 1;
+    for (size_t i = 0; i < p->n_backward; i++)
+      if (p->backward[i].code == FNN_DENSE)
+        dense_parameters(w, &p->backward[i]);
+      else if (p->backward[i].code == FNN_UPDATE)
+        update(w, &p->backward[i]);
+  }
   sums(w);
   return 0;
 }
