@@ -172,6 +172,13 @@ typedef struct {
  * Runs on the calling thread; not 0: the run ends and returns it. */
 typedef int (*fnn_callback)(void *context, int phase, size_t index, size_t n, int training);
 
+/* How fast trainings of this program have been: see run.c. To be zeroed before the first. */
+typedef struct {
+  int rule, halvings; /* the team is `rule` threads divided by 2^halvings */
+  int probing, direction, slices;
+  double last, usual; /* seconds a step of the last slice, and of those before it */
+} fnn_pace;
+
 typedef struct {
   fnn_type type;
   int rule; /* fnn_rule of the optimizer */
@@ -185,6 +192,7 @@ typedef struct {
   const int32_t *outputs; /* tensors that a prediction copies out */
   fnn_callback callback;
   void *context;
+  fnn_pace pace;
 } fnn_program;
 
 typedef enum { FNN_PREDICT = 0, FNN_EVALUATE, FNN_TRAIN } fnn_mode;
@@ -198,7 +206,8 @@ typedef struct {
   uint32_t step; /* number of the first step, for dropout */
   double *sums;  /* one pair {sum of weighted values, sum of weights} per loss, then per metric */
   void *const *outputs; /* prediction: contiguous, of the program's type; row 0 is row `first` */
-  int threads;          /* 0: chosen from the work */
+  int threads;          /* the largest team; scratch memory is for so many */
+  int fixed;            /* not 0: no smaller team either, however fast it would be */
 } fnn_job;
 
 /* Bytes of scratch memory one thread needs for batches of this size. */
@@ -208,8 +217,8 @@ size_t fnn_scratch(const fnn_program *program, size_t batch);
 int fnn_choose_threads(const fnn_program *program, const fnn_job *job);
 
 /* Runs the job; `scratch` holds threads x fnn_scratch(program, job->batch) bytes, 64-byte aligned.
- * Returns 0, or what a callback returned. *done counts the steps finished. */
-int fnn_run(const fnn_program *program, const fnn_job *job, void *scratch, size_t *done);
+ * Returns 0, or what a callback returned. *done: the steps finished. */
+int fnn_run(fnn_program *program, const fnn_job *job, void *scratch, size_t *done);
 
 #ifdef __cplusplus
 }

@@ -693,17 +693,8 @@ int FN(fnn_run)(const fnn_program *program, const fnn_job *job, int threads, voi
                 size_t scratch_bytes, size_t *done) {
   run_state run = {.program = program, .job = job, .scratch = scratch,
                    .scratch_bytes = scratch_bytes};
-  for (size_t i = 0; i < program->n_ops + program->n_backward; i++) {
-    const fnn_op *op = i < program->n_ops ? &program->ops[i] : &program->backward[i - program->n_ops];
-    if (op->code == FNN_DENSE) {
-      program->tensors[op->x].density = -1;
-      program->tensors[op->y].grad_density = -1;
-    }
-  }
-  if (job->n && job->batch)
-    fnn_parallel(threads, region, &run);
-  if (done)
-    *done = run.done;
+  fnn_parallel(threads, region, &run);
+  *done = run.done;
   return atomic_load(&run.result);
 }
 

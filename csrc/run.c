@@ -1,4 +1,7 @@
 /* The entry points of program.c, which is compiled once per element type. */
+#define _POSIX_C_SOURCE 200809L /* clock_gettime */
+#include <time.h>
+
 #include "fastnn.h"
 
 int fnn_run_f32(const fnn_program *, const fnn_job *, int, void *, size_t, size_t *);
@@ -27,26 +30,119 @@ static double flops(const fnn_program *p, const fnn_op *op, double n) {
   return n * (op->backward ? 2.0 * work : work);
 }
 
-int fnn_choose_threads(const fnn_program *p, const fnn_job *job) {
-  const int most = fnn_num_threads();
+static double flops_of_step(const fnn_program *p, const fnn_job *job) {
   const double n = (double)(job->n < job->batch ? job->n : job->batch);
   double work = 0.0;
-  if (most == 1)
-    return 1;
   for (size_t i = 0; i < p->n_ops; i++)
     work += flops(p, &p->ops[i], n);
   if (job->mode == FNN_TRAIN)
     for (size_t i = 0; i < p->n_backward; i++)
       work += flops(p, &p->backward[i], n);
+  return work;
+}
+
+int fnn_choose_threads(const fnn_program *p, const fnn_job *job) {
+  const int most = fnn_num_threads();
+  const double work = most > 1 ? flops_of_step(p, job) : 0.0;
   int threads = 1;
   while (threads < most && (threads + 1.0) * (threads + 1.0) * FLOPS_OF_WAITING <= work)
     threads++;
   return threads;
 }
 
-int fnn_run(const fnn_program *program, const fnn_job *job, void *scratch, size_t *done) {
+static int run(const fnn_program *program, const fnn_job *job, int threads, void *scratch,
+               size_t *done) {
   const size_t bytes = fnn_scratch(program, job->batch);
-  const int threads = job->threads > 0 ? job->threads : fnn_choose_threads(program, job);
   return program->type == FNN_F64 ? fnn_run_f64(program, job, threads, scratch, bytes, done)
                                   : fnn_run_f32(program, job, threads, scratch, bytes, done);
+}
+
+/* ---- the pace of a program ------------------------------------------------------------------ */
+
+#define SMALL_STEP 8e6   /* FLOPs: of larger ones no team but the rule's was ever clearly faster */
+#define SLICE 3e-3       /* seconds: about how long a team is timed */
+#define PROBE_EVERY 32   /* slices, */
+#define PROBE_SOONER 4   /* or so few if the steps have become slower by this, or the team is halved */
+#define SLOWER 1.5
+#define GAIN_SMALLER 0.8 /* of the time, for a smaller team to be worth it, */
+#define GAIN_LARGER 0.97 /* and for a larger one: timings are noisy, and the rule is right at heart */
+
+static double seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Takes in how long a step of the last slice took, and chooses the next slice's team: the rule's
+ * divided by 2^halvings. Where processors are busy with something else, or are two halves of one,
+ * a smaller team can be faster; so now and then a slice is run by a neighbouring team. */
+static void keep_pace(fnn_pace *pace, int rule, double step) {
+  if (pace->probing) {
+    if (step > (pace->probing > 0 ? GAIN_SMALLER : GAIN_LARGER) * pace->last)
+      pace->halvings -= pace->probing; /* back */
+    else
+      pace->usual = step;
+    pace->probing = 0;
+    pace->slices = 0;
+  } else {
+    pace->last = step;
+    pace->slices++;
+    const int slower = pace->usual > 0 && step > SLOWER * pace->usual;
+    pace->usual = pace->usual > 0 ? 0.9 * pace->usual + 0.1 * step : step;
+    if (pace->slices >= (slower || pace->halvings ? PROBE_SOONER : PROBE_EVERY)) {
+      const int fewest = rule >> (pace->halvings + 1) == 0;
+      pace->direction = pace->halvings == 0 ? 1 : fewest ? -1 : -pace->direction;
+      pace->probing = pace->direction;
+      pace->halvings += pace->probing;
+    }
+  }
+}
+
+/* A training of small steps is run slice by slice, each by the team that has shown to be fastest. The bits do
+ * not depend on it. */
+static int run_paced(fnn_program *program, const fnn_job *job, void *scratch, size_t *done) {
+  fnn_pace *pace = &program->pace;
+  const int rule = job->threads;
+  if (pace->rule != rule)
+    *pace = (fnn_pace){.rule = rule, .direction = -1};
+  for (size_t begin = 0, steps; begin < job->n; begin += steps * job->batch) {
+    fnn_job slice = *job;
+    const double wanted = pace->last > 0 ? SLICE / pace->last : 1;
+    steps = wanted > 1 ? (size_t)wanted : 1;
+    if (steps * job->batch < job->n - begin)
+      slice.n = steps * job->batch;
+    else
+      slice.n = job->n - begin;
+    const size_t before = *done, number = begin / job->batch;
+    slice.first += begin;
+    slice.rows = job->rows ? job->rows + begin : NULL;
+    slice.step += (uint32_t)number;
+    slice.coefficients = job->coefficients ? job->coefficients + number * FNN_COEFFICIENTS : NULL;
+    const double start = seconds();
+    size_t steps_done = 0;
+    const int result = run(program, &slice, rule >> pace->halvings, scratch, &steps_done);
+    *done = before + steps_done;
+    if (result)
+      return result;
+    if (slice.n == steps * job->batch) /* not with a shorter last batch */
+      keep_pace(pace, rule, (seconds() - start) / (double)steps);
+  }
+  return 0;
+}
+
+int fnn_run(fnn_program *program, const fnn_job *job, void *scratch, size_t *done) {
+  for (size_t i = 0; i < program->n_ops + program->n_backward; i++) {
+    const fnn_op *op = i < program->n_ops ? &program->ops[i] : &program->backward[i - program->n_ops];
+    if (op->code == FNN_DENSE) {
+      program->tensors[op->x].density = -1;
+      program->tensors[op->y].grad_density = -1;
+    }
+  }
+  *done = 0;
+  if (job->n == 0 || job->batch == 0)
+    return 0;
+  if (job->fixed || job->threads == 1 || job->mode != FNN_TRAIN ||
+      flops_of_step(program, job) > SMALL_STEP)
+    return run(program, job, job->threads, scratch, done);
+  return run_paced(program, job, scratch, done);
 }

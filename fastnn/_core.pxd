@@ -68,10 +68,10 @@ cdef extern from "fastnn.h" nogil:
         uint32_t step
         double *sums
         void *const *outputs
-        int threads
+        int threads, fixed
     size_t fnn_scratch(const fnn_program *, size_t)
     int fnn_choose_threads(const fnn_program *, const fnn_job *)
-    int fnn_run(const fnn_program *, const fnn_job *, void *, size_t *)
+    int fnn_run(fnn_program *, const fnn_job *, void *, size_t *)
     int fnn_num_threads()
     int fnn_default_threads()
     int fnn_set_num_threads(int)

@@ -532,6 +532,7 @@ cdef class Engine:
         cdef int result
         self.check_idle()
         job.threads = self.threads if self.threads else fnn_choose_threads(&self.c, job)
+        job.fixed = self.threads != 0
         need = job.threads * fnn_scratch(&self.c, job.batch)
         if need > self.scratch_bytes:
             free(self.scratch)
