@@ -157,7 +157,7 @@ static int sparse(worker *w, int tensor, int grad, size_t columns) {
     barrier(w);
     w->since = WHOLE;
   }
-  return *density < (columns >= 6 * FNN_LANES ? 1 / 3.0f : 1 / 16.0f);
+  return *density < (columns >= 6 * FNN_LANES ? 0.45f : 1 / 16.0f);
 }
 
 /* ---- dense ---------------------------------------------------------------------------------- */
