@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
+import importlib.util
 import json
 import os
 import platform
@@ -31,6 +32,7 @@ import footprint
 import peers
 from workloads import BY_NAME, CHECKED_STEPS, WORKLOADS, Workload, loss_of, mnist_file, reference
 
+ROOT = Path(__file__).resolve().parents[1]
 SETTLE = 0.1  # seconds between turns: threads of OpenBLAS and OpenMP spin for a while when done
 FOOTPRINT = ("import", "size")
 
@@ -252,6 +254,9 @@ def main() -> int:
             names.append(name)
             versions[peer.PACKAGES[0]] = version
     print(conditions(versions, options.repeat))
+    installed = importlib.util.find_spec("fastnn")
+    if installed and installed.origin and ROOT not in Path(installed.origin).resolve().parents:
+        print(f"note: this measures {installed.origin}, not {ROOT}: see pip install -e .")
 
     rows: list[Row] = []
     failed = False

@@ -23,7 +23,7 @@ class Workload:
 
     ``kind`` is "train", "predict_one" or "predict_many". One repetition is ``count`` training
     steps, ``count`` calls of predict on one sample, or ``count`` predictions of all ``rows``;
-    figures are given for one of them.
+    figures are given for one of them. With ``grain`` no pixel of the images is zero.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Workload:
     batch: int = 32
     count: int = 100
     rows: int = 0
+    grain: bool = False
 
     @property
     def classifier(self) -> bool:
@@ -45,7 +46,10 @@ class Workload:
         rows = self.rows or (count or self.count) * self.batch
         if not self.classifier:
             return regression_data(rows, self.sizes[0])
-        return image_data(rows)
+        x, y = image_data(rows)
+        if self.grain:
+            x = np.maximum(x, np.random.default_rng(2).uniform(0.001, 0.1, x.shape).astype(x.dtype))
+        return x, y
 
     def weights(self) -> list[np.ndarray]:
         """Return kernel and bias of every layer, in float32: Glorot uniform, and small biases."""
@@ -63,6 +67,9 @@ WORKLOADS = (
     Workload("b32-sgd", "784-300-100-10, batch 32, SGD", MLP, optimizer="sgd", count=400),
     Workload("b32-adam", "784-300-100-10, batch 32, Adam", MLP, count=400),
     Workload("b128-adam", "784-300-100-10, batch 128, Adam", MLP, batch=128, count=100),
+    Workload(
+        "b128-grain", "the same, no pixel zero", MLP, batch=128, count=100, grain=True
+    ),
     Workload("b1024-adam", "784-300-100-10, batch 1024, Adam", MLP, batch=1024, count=20),
     Workload(
         "wide-adam", "784-2048-2048-10, batch 256, Adam", (784, 2048, 2048, 10), batch=256, count=10
