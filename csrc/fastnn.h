@@ -206,9 +206,24 @@ typedef struct {
   uint32_t step; /* number of the first step, for dropout */
   double *sums;  /* one pair {sum of weighted values, sum of weights} per loss, then per metric */
   void *const *outputs; /* prediction: contiguous, of the program's type; row 0 is row `first` */
+  double *times; /* NULL, or fnn_times(program) sums of the seconds that each part took */
   int threads;          /* the largest team; scratch memory is for so many */
   int fixed;            /* not 0: no smaller team either, however fast it would be */
 } fnn_job;
+
+/* Whether a product whose left operand has this share of elements that are not 0, and whose result
+ * has so many columns, leaves out the zeros. */
+int fnn_is_sparse(fnn_type type, float density, size_t columns);
+
+/* The parts of a step that are timed, waits included: these, each forward operation, each backward
+ * operation, and again each backward operation for the gradients and updates of its parameters. */
+enum { FNN_TIME_GATHER = 0, FNN_TIME_LOSSES, FNN_TIME_SUMS, FNN_TIME_OPERATIONS };
+size_t fnn_times(const fnn_program *program);
+
+/* Rates of this machine, measured now in about 0.1 s: multiply-adds on `threads` threads as operations
+ * per second, and memory copied on them in bytes per second, reads and writes counted. */
+double fnn_peak_flops(fnn_type type, int threads);
+double fnn_peak_bytes(int threads);
 
 /* Bytes of scratch memory one thread needs for batches of this size. */
 size_t fnn_scratch(const fnn_program *program, size_t batch);

@@ -43,6 +43,7 @@ typedef struct {
   size_t n;            /* samples of this batch */
   size_t first, last;  /* this thread's samples */
   const double *c;     /* coefficients of this step */
+  double mark;         /* when the last part that was timed ended */
   fnn_random random;
 } worker;
 
@@ -107,7 +108,9 @@ static real *gather_sample(const worker *w, real *to, const char *from, const fn
   return to;
 }
 
-#define AHEAD 8 /* samples: the rows of a shuffled epoch lie anywhere in memory */
+/* The rows of a shuffled epoch lie anywhere in memory, so they are fetched ahead of their use. */
+#define AHEAD 2         /* samples, */
+#define MOST_AHEAD 8192 /* unless they are longer than so many bytes */
 
 static const char *sample(const worker *w, const fnn_feed *feed, size_t position) {
   const int64_t row = w->job->rows ? w->job->rows[position] : (int64_t)(w->job->first + position);
@@ -120,9 +123,14 @@ static void gather(worker *w, size_t begin) {
   for (size_t f = 0; f < feeds; f++) {
     const fnn_feed *feed = &w->program->feeds[f];
     const fnn_tensor *tensor = &w->program->tensors[feed->tensor];
+    const size_t row = feed->row_stride > 0 && feed->row_stride < MOST_AHEAD
+                           ? (size_t)feed->row_stride : 64;
     for (size_t i = w->first; i < w->last; i++) {
-      if (i + AHEAD < w->last)
-        __builtin_prefetch(sample(w, feed, begin + i + AHEAD));
+      if (i + AHEAD < w->last) {
+        const char *later = sample(w, feed, begin + i + AHEAD);
+        for (size_t line = 0; line < row; line += 64)
+          __builtin_prefetch(later + line);
+      }
       gather_sample(w, at(tensor, i), sample(w, feed, begin + i), feed, 0);
     }
   }
@@ -145,7 +153,7 @@ static float look(const real *a, size_t row, size_t rows, size_t features) {
 
 /* Whether a product should leave out the zeros of this tensor, for a result of so many columns. A
  * few rows of the job's first batch decide, so that it depends on the data only and not on the
- * division of the work. Short rows of the result repay the listing only if almost all is zero. */
+ * division of the work. */
 static int sparse(worker *w, int tensor, int grad, size_t columns) {
   fnn_tensor *t = &w->program->tensors[tensor];
   float *density = grad ? &t->grad_density : &t->density;
@@ -157,7 +165,7 @@ static int sparse(worker *w, int tensor, int grad, size_t columns) {
     barrier(w);
     w->since = WHOLE;
   }
-  return *density < (columns >= 6 * FNN_LANES ? 0.45f : 1 / 16.0f);
+  return fnn_is_sparse(w->program->type, *density, columns);
 }
 
 /* ---- dense ---------------------------------------------------------------------------------- */
@@ -630,14 +638,27 @@ static void copy_outputs(worker *w, size_t begin) {
   }
 }
 
+/* The time since the last call belongs to this part. */
+static void timed(worker *w, size_t part) {
+  if (w->job->times && w->thread == 0) {
+    const double now = fnn_seconds();
+    w->job->times[part] += now - w->mark;
+    w->mark = now;
+  }
+}
+
 static int step(worker *w, size_t begin) {
   const fnn_program *p = w->program;
   const fnn_mode mode = w->job->mode;
+  const size_t forward = FNN_TIME_OPERATIONS, backward = forward + p->n_ops;
   gather(w, begin);
+  timed(w, FNN_TIME_GATHER);
   for (size_t i = 0; i < p->n_ops; i++)
-    if (!(p->ops[i].folded && mode != FNN_PREDICT))
+    if (!(p->ops[i].folded && mode != FNN_PREDICT)) {
       if (execute(w, &p->ops[i], 0, i))
         return 1;
+      timed(w, forward + i);
+    }
   if (mode == FNN_PREDICT) {
     if (w->job->outputs)
       copy_outputs(w, begin);
@@ -645,17 +666,23 @@ static int step(worker *w, size_t begin) {
   }
   if (losses_and_metrics(w))
     return 1;
+  timed(w, FNN_TIME_LOSSES);
   if (mode == FNN_TRAIN) {
-    for (size_t i = 0; i < p->n_backward; i++)
+    for (size_t i = 0; i < p->n_backward; i++) {
       if (execute(w, &p->backward[i], 1, i))
         return 1;
-    for (size_t i = 0; i < p->n_backward; i++)
+      timed(w, backward + i);
+    }
+    for (size_t i = 0; i < p->n_backward; i++) {
       if (p->backward[i].code == FNN_DENSE)
         dense_parameters(w, &p->backward[i]);
       else if (p->backward[i].code == FNN_UPDATE)
         update(w, &p->backward[i]);
+      timed(w, backward + p->n_backward + i);
+    }
   }
   sums(w);
+  timed(w, FNN_TIME_SUMS);
   return 0;
 }
 
@@ -668,6 +695,8 @@ static void region(void *context, fnn_team *team, int thread, int threads) {
       .scratch = (real *)(run->scratch + (size_t)thread * run->scratch_bytes),
       .random = {.seed = job->seed, .step = job->step},
   };
+  if (job->times)
+    w.mark = fnn_seconds();
   size_t number = 0;
   for (size_t begin = 0; begin < job->n; begin += job->batch, number++) {
     const size_t n = job->n - begin < job->batch ? job->n - begin : job->batch;

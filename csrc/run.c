@@ -1,13 +1,14 @@
 /* The entry points of program.c, which is compiled once per element type. */
-#define _POSIX_C_SOURCE 200809L /* clock_gettime */
-#include <time.h>
-
 #include "fastnn.h"
+#include "threads.h"
 
 int fnn_run_f32(const fnn_program *, const fnn_job *, int, void *, size_t, size_t *);
 int fnn_run_f64(const fnn_program *, const fnn_job *, int, void *, size_t, size_t *);
 size_t fnn_scratch_f32(const fnn_program *, size_t);
 size_t fnn_scratch_f64(const fnn_program *, size_t);
+
+double fnn_peak_f32(int, int);
+double fnn_peak_f64(int, int);
 
 /* A step of W FLOPs takes about cW/t + st on t threads: the work is divided, and the waiting of the
  * threads for each other grows with their number. The best t is sqrt(W c/s); this is s/c, measured
@@ -50,6 +51,18 @@ int fnn_choose_threads(const fnn_program *p, const fnn_job *job) {
   return threads;
 }
 
+/* Short rows of the result repay the listing only if almost all is zero. */
+int fnn_is_sparse(fnn_type type, float density, size_t columns) {
+  const size_t bytes = columns * (type == FNN_F64 ? sizeof(double) : sizeof(float));
+  return density >= 0 && density < (bytes >= 6 * 64 ? 0.45f : 1 / 16.0f);
+}
+
+double fnn_peak_flops(fnn_type type, int threads) {
+  return type == FNN_F64 ? fnn_peak_f64(threads, 0) : fnn_peak_f32(threads, 0);
+}
+
+double fnn_peak_bytes(int threads) { return fnn_peak_f32(threads, 1); }
+
 static int run(const fnn_program *program, const fnn_job *job, int threads, void *scratch,
                size_t *done) {
   const size_t bytes = fnn_scratch(program, job->batch);
@@ -66,12 +79,6 @@ static int run(const fnn_program *program, const fnn_job *job, int threads, void
 #define SLOWER 1.5
 #define GAIN_SMALLER 0.8 /* of the time, for a smaller team to be worth it, */
 #define GAIN_LARGER 0.97 /* and for a larger one: timings are noisy, and the rule is right at heart */
-
-static double seconds(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* Takes in how long a step of the last slice took, and chooses the next slice's team: the rule's
  * divided by 2^halvings. Where processors are busy with something else, or are two halves of one,
@@ -118,16 +125,20 @@ static int run_paced(fnn_program *program, const fnn_job *job, void *scratch, si
     slice.rows = job->rows ? job->rows + begin : NULL;
     slice.step += (uint32_t)number;
     slice.coefficients = job->coefficients ? job->coefficients + number * FNN_COEFFICIENTS : NULL;
-    const double start = seconds();
+    const double start = fnn_seconds();
     size_t steps_done = 0;
     const int result = run(program, &slice, rule >> pace->halvings, scratch, &steps_done);
     *done = before + steps_done;
     if (result)
       return result;
     if (slice.n == steps * job->batch) /* not with a shorter last batch */
-      keep_pace(pace, rule, (seconds() - start) / (double)steps);
+      keep_pace(pace, rule, (fnn_seconds() - start) / (double)steps);
   }
   return 0;
+}
+
+size_t fnn_times(const fnn_program *program) {
+  return FNN_TIME_OPERATIONS + program->n_ops + 2 * program->n_backward;
 }
 
 int fnn_run(fnn_program *program, const fnn_job *job, void *scratch, size_t *done) {

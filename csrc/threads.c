@@ -112,6 +112,8 @@ static int64_t nanoseconds(void) {
   return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+double fnn_seconds(void) { return 1e-9 * (double)nanoseconds(); }
+
 /* Waits until the value is no longer `old`, at first spinning for `spin` nanoseconds. Returns
  * whether that was enough. */
 static int await(event *e, uint32_t old, int64_t spin) {

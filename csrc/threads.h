@@ -18,6 +18,9 @@ void fnn_parallel(int threads, fnn_region region, void *context);
 void fnn_pause(void);
 void fnn_resume(void);
 
+/* A clock that only goes forward. */
+double fnn_seconds(void);
+
 /* All threads of the team wait for each other. A no-op in a team of one. */
 void fnn_barrier(fnn_team *team);
 

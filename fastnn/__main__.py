@@ -39,11 +39,16 @@ def cpu_model() -> str:
     return platform.processor() or "unknown"
 
 
-def bench(repeat: int) -> None:
+def bench(repeat: int, roofline: bool) -> None:
     """Print a table of times."""
     from fastnn import benchmark
 
     info()
+    if roofline:
+        print()
+        for line in benchmark.roofline(repeat):
+            print(line, flush=True)
+        return
     print(f"\nmedian of {repeat}, after a warm-up")
     for title, seconds in benchmark.run(repeat):
         print(f"{seconds * 1e6:12,.1f} us  {title}", flush=True)
@@ -55,13 +60,16 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("info", help="CPU, instruction set, threads, versions")
     timing = commands.add_parser("bench", help="time training steps and predictions")
     timing.add_argument("--repeat", type=int, default=7, help="timed repetitions (default 7)")
+    timing.add_argument(
+        "--roofline", action="store_true", help="measure this machine's peaks and compare with them"
+    )
     options = parser.parse_args(arguments)
     if options.command == "info":
         info()
     elif options.repeat < 1:
         parser.error("--repeat must be at least 1")
     else:
-        bench(options.repeat)
+        bench(options.repeat, options.roofline)
     return 0
 
 

@@ -23,6 +23,7 @@ cdef extern from "fastnn.h" nogil:
         void *value
         void *grad
         size_t stride, rows, features
+        float density, grad_density
     ctypedef struct fnn_param:
         void *value
         void *grad
@@ -68,7 +69,13 @@ cdef extern from "fastnn.h" nogil:
         uint32_t step
         double *sums
         void *const *outputs
+        double *times
         int threads, fixed
+    int FNN_TIME_GATHER, FNN_TIME_LOSSES, FNN_TIME_SUMS, FNN_TIME_OPERATIONS
+    bint fnn_is_sparse(fnn_type, float, size_t)
+    size_t fnn_times(const fnn_program *)
+    double fnn_peak_flops(fnn_type, int) nogil
+    double fnn_peak_bytes(int) nogil
     size_t fnn_scratch(const fnn_program *, size_t)
     int fnn_choose_threads(const fnn_program *, const fnn_job *)
     int fnn_run(fnn_program *, const fnn_job *, void *, size_t *)

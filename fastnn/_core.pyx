@@ -63,6 +63,22 @@ def set_num_threads(n):
     fnn_set_num_threads(n)
 
 
+def peaks(dtype, int threads):
+    """Measure what this machine can do at most, for about 0.1 s.
+
+    Returns
+    -------
+    flops, bytes : float
+        Multiply-adds in registers, in operations a second; memory copied, in bytes a second.
+    """
+    cdef double flops, copied
+    cdef fnn_type type = FNN_F64 if dtype == "float64" else FNN_F32
+    with nogil:
+        flops = fnn_peak_flops(type, threads)
+        copied = fnn_peak_bytes(threads)
+    return flops, copied
+
+
 # ---- memory and buffers -----------------------------------------------------------------------
 
 cdef void *address(array):
@@ -199,6 +215,8 @@ cdef class Engine:
     cdef bint learns
     cdef int threads  # 0: chosen from the work
     cdef bint running
+    cdef object times  # None, or an array of fnn_times sums
+    cdef double *times_data
 
     def __cinit__(self, *args, **kwargs):
         self.scratch = NULL
@@ -533,6 +551,7 @@ cdef class Engine:
         self.check_idle()
         job.threads = self.threads if self.threads else fnn_choose_threads(&self.c, job)
         job.fixed = self.threads != 0
+        job.times = self.times_data
         need = job.threads * fnn_scratch(&self.c, job.batch)
         if need > self.scratch_bytes:
             free(self.scratch)
@@ -549,6 +568,53 @@ cdef class Engine:
             error, self.error = self.error, None
             raise error
         return 0
+
+    def profile(self, bint on):
+        """Start to sum up the time of every part of a step from zero, or stop."""
+        self.check_idle()
+        self.times = np.zeros(fnn_times(&self.c)) if on else None
+        self.times_data = <double *>address(self.times) if on else NULL
+
+    def profiled(self):
+        """Return what was timed.
+
+        Returns
+        -------
+        list of (part, number, seconds, density)
+            `part` is "gather", "losses" or "sums" (number -1), or "forward", "backward" or
+            "parameters" with the number of an operation of program.forward or program.backward
+            (-1: an update of its own). `density`: the share of a product's left operand that is
+            not zero, if the zeros were left out, else 1.
+        """
+        cdef size_t k, start = FNN_TIME_OPERATIONS + self.c.n_ops
+        cdef const fnn_op *op
+        cdef const fnn_param *kernel
+        parts = [
+            (name, -1, self.times[index], 1.0)
+            for name, index in (("gather", FNN_TIME_GATHER), ("losses", FNN_TIME_LOSSES),
+                                ("sums", FNN_TIME_SUMS))
+        ]
+        for k in range(self.c.n_ops):
+            op = &self.c.ops[k]
+            seconds = self.times[FNN_TIME_OPERATIONS + k]
+            parts.append(("forward", self.forward_numbers[k], seconds, self.density(op, False)))
+        for k in range(self.c.n_backward):
+            op = &self.c.backward[k]
+            number = self.backward_numbers[k] if k < <size_t>len(self.backward_numbers) else -1
+            parts.append(("backward", number, self.times[start + k], self.density(op, True)))
+            seconds = self.times[start + self.c.n_backward + k]
+            parts.append(("parameters", number, seconds, self.density(op, False)))
+        return parts
+
+    cdef float density(self, const fnn_op *op, bint gradient):
+        cdef fnn_param *kernel
+        cdef float density
+        if op.code != FNN_DENSE:
+            return 1.0
+        kernel = &self.c.params[op.kernel]
+        density = self.tensors[op.y].grad_density if gradient else self.tensors[op.x].density
+        columns = kernel.rows if gradient else kernel.columns
+        return density if fnn_is_sparse(self.c.type, density, columns) else 1.0
 
     cdef int check(self, const int64_t[::1] rows, size_t batch_size) except -1:
         cdef Py_ssize_t i

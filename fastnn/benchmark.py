@@ -22,6 +22,16 @@ class Workload(NamedTuple):
     optimizer: str
     steps: int  # in one timed epoch
 
+    @property
+    def flops(self) -> float:
+        """The operations of a step's products: x W, x' dz and, but for the first layer, dz W'."""
+        products = [2.0 * a * b for a, b in zip(self.sizes[:-1], self.sizes[1:], strict=True)]
+        return self.batch * (3 * sum(products) - products[0])
+
+    @property
+    def title(self) -> str:
+        return f"{'-'.join(map(str, self.sizes))}, batch {self.batch}, {self.optimizer}"
+
 
 WORKLOADS = (
     Workload((784, 300, 100, 10), 32, "sgd", 300),
@@ -72,12 +82,38 @@ def run(repeat: int = 7) -> Iterator[tuple[str, float]]:
         model = build(workload)
         x, y = data(workload, workload.batch * workload.steps)
         seconds = measure(lambda: model.fit(x, y, workload.batch, verbose=0), repeat)  # noqa: B023
-        name = "-".join(map(str, workload.sizes))
-        title = f"{name}, batch {workload.batch}, {workload.optimizer}: a training step"
-        yield title, seconds / workload.steps
+        yield f"{workload.title}: a training step", seconds / workload.steps
     model = build(WORKLOADS[0])
     x, _ = data(WORKLOADS[0], PREDICTED_ROWS)
     one = measure(lambda: model.predict(x[:1], verbose=0), 30 * repeat)
     yield "784-300-100-10: predict one sample", one
     many = measure(lambda: model.predict(x, verbose=0), repeat)
     yield f"784-300-100-10: predict {PREDICTED_ROWS:,} samples", many
+
+
+def roofline(repeat: int = 7) -> Iterator[str]:
+    """Yield lines of text: this machine's peaks, and how near to them a step of each workload is.
+
+    The bound of a step is the larger of two times: its products at the peak of multiply-adds, and
+    reading and writing all weights and optimizer slots once at the peak of memory (Williams,
+    Waterman and Patterson, Communications of the ACM 52(4), 2009). Weights that stay in a cache
+    may be faster than that.
+    """
+    from fastnn import _core
+
+    threads = _core.get_num_threads()
+    for n in sorted({1, threads}):
+        flops, memory = _core.peaks("float32", n)
+        yield f"{n} thread{'s' * (n > 1)}: {flops / 1e9:.1f} GFLOP/s, {memory / 1e9:.1f} GB/s"
+    for workload in WORKLOADS:
+        model = build(workload)
+        x, y = data(workload, workload.batch * workload.steps)
+        flops, memory = _core.peaks("float32", threads)
+        seconds = measure(lambda: model.fit(x, y, workload.batch, verbose=0), repeat)  # noqa: B023
+        seconds /= workload.steps
+        slots = len(model.optimizer.slot_names)
+        bound = max(workload.flops / flops, model.count_params() * 4 * 2 * (1 + slots) / memory)
+        yield (
+            f"{seconds * 1e6:12,.1f} us  {workload.flops / seconds / 1e9:6.1f} GFLOP/s  "
+            f"{bound / seconds:5.0%} of the roofline  {workload.title}"
+        )

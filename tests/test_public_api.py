@@ -179,6 +179,8 @@ def test_bench(capsys, monkeypatch):
     )  # fmt: skip
     monkeypatch.setattr(benchmark, "WORKLOADS", small)
     monkeypatch.setattr(benchmark, "PREDICTED_ROWS", 50)
+    assert main(["bench", "--roofline", "--repeat", "1"]) == 0
+    assert capsys.readouterr().out.count("% of the roofline") == 2
     assert main(["bench", "--repeat", "1"]) == 0
     text = capsys.readouterr().out
     assert text.count(" us  ") == 4

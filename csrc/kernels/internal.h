@@ -39,4 +39,6 @@ real KERNEL(loss_row)(int kind, real *dp, real *probability, const real *t, cons
 void KERNEL(update)(int rule, real *w, const real *g, size_t g_row, real *const *slots,
                     const double *c, size_t rows, size_t row, size_t n);
 
+size_t KERNEL(multiply_adds)(real *x, size_t n);
+
 #endif

@@ -107,6 +107,10 @@ typedef struct FN(fnn_kernels) {
    * apart; c has FNN_COEFFICIENTS entries (see fnn_rule). */
   void (*update)(int rule, real *w, const real *g, size_t g_row, real *const *slots,
                  const double *c, size_t rows, size_t row, size_t n);
+
+  /* --- peak.c ---------------------------------------------------------------------------- */
+  /* Nothing but multiply-adds of x[0] and x[1], whose sum goes to x[2]; returns their number. */
+  size_t (*multiply_adds)(real *x, size_t n);
 } FN(fnn_kernels);
 
 extern const FN(fnn_kernels) FN(fnn_kernels_avx512), FN(fnn_kernels_avx2), FN(fnn_kernels_neon),

@@ -33,4 +33,5 @@ const FN(fnn_kernels) THIS_TABLE = {
     .row_value = KERNEL(row_value),
     .loss_row = KERNEL(loss_row),
     .update = KERNEL(update),
+    .multiply_adds = KERNEL(multiply_adds),
 };
