@@ -104,7 +104,7 @@ int fnn_set_isa(const char *name);
 typedef struct {
   void *value, *grad; /* grad: NULL where no gradient is needed */
   size_t stride, rows, features;
-  float density, grad_density; /* the share that is not 0, as the running job has seen; -1: not yet */
+  float density, grad_density; /* the share that is not 0, as a job has seen; -1: not yet */
 } fnn_tensor;
 
 /* A parameter: rows x columns, row stride ld; rows are padded with zeros. */
@@ -208,6 +208,7 @@ typedef struct {
   void *const *outputs; /* prediction: contiguous, of the program's type; row 0 is row `first` */
   double *times; /* NULL, or fnn_times(program) sums of the seconds that each part took */
   int threads;          /* the largest team; scratch memory is for so many */
+  int look;             /* not 0: forget where zeros were found, and look again */
   int fixed;            /* not 0: no smaller team either, however fast it would be */
 } fnn_job;
 

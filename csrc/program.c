@@ -152,8 +152,8 @@ static float look(const real *a, size_t row, size_t rows, size_t features) {
 }
 
 /* Whether a product should leave out the zeros of this tensor, for a result of so many columns. A
- * few rows of the job's first batch decide, so that it depends on the data only and not on the
- * division of the work. */
+ * few rows of the first batch decide, so that it depends on the data only and not on the division of
+ * the work; later jobs that do not ask to look again keep to it. */
 static int sparse(worker *w, int tensor, int grad, size_t columns) {
   fnn_tensor *t = &w->program->tensors[tensor];
   float *density = grad ? &t->grad_density : &t->density;

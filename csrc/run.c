@@ -142,7 +142,7 @@ size_t fnn_times(const fnn_program *program) {
 }
 
 int fnn_run(fnn_program *program, const fnn_job *job, void *scratch, size_t *done) {
-  for (size_t i = 0; i < program->n_ops + program->n_backward; i++) {
+  for (size_t i = 0; job->look && i < program->n_ops + program->n_backward; i++) {
     const fnn_op *op = i < program->n_ops ? &program->ops[i] : &program->backward[i - program->n_ops];
     if (op->code == FNN_DENSE) {
       program->tensors[op->x].density = -1;

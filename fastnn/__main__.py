@@ -20,8 +20,8 @@ def info() -> None:
         "NumPy": np.__version__,
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "CPU": cpu_model(),
-        "ISA": f"{_core.isa()} (available: {', '.join(_core.isas())}; set by FASTNN_ISA)",
-        "threads": f"{_core.get_num_threads()} (set by FASTNN_NUM_THREADS)",
+        "ISA": f"{_core.isa()} (available: {', '.join(_core.isas())}; FASTNN_ISA chooses)",
+        "threads": f"{_core.get_num_threads()} (FASTNN_NUM_THREADS chooses)",
     }
     for name, value in lines.items():
         print(f"{name:8} {value}")

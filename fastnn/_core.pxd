@@ -70,7 +70,7 @@ cdef extern from "fastnn.h" nogil:
         double *sums
         void *const *outputs
         double *times
-        int threads, fixed
+        int threads, look, fixed
     int FNN_TIME_GATHER, FNN_TIME_LOSSES, FNN_TIME_SUMS, FNN_TIME_OPERATIONS
     bint fnn_is_sparse(fnn_type, float, size_t)
     size_t fnn_times(const fnn_program *)

@@ -215,6 +215,7 @@ cdef class Engine:
     cdef bint learns
     cdef int threads  # 0: chosen from the work
     cdef bint running
+    cdef bint looked  # for zeros, since `bind` or `reset`: not each call, they are cut by the clock
     cdef object times  # None, or an array of fnn_times sums
     cdef double *times_data
 
@@ -482,6 +483,7 @@ cdef class Engine:
             Sample weights of each target.
         """
         self.unbind()
+        self.looked = False
         try:
             self.bind_all(inputs, targets, weights)
         except BaseException:
@@ -550,6 +552,7 @@ cdef class Engine:
         cdef int result
         self.check_idle()
         job.threads = self.threads if self.threads else fnn_choose_threads(&self.c, job)
+        job.look, self.looked = not self.looked, True
         job.fixed = self.threads != 0
         job.times = self.times_data
         need = job.threads * fnn_scratch(&self.c, job.batch)
@@ -730,8 +733,9 @@ cdef class Engine:
                 PyBuffer_Release(<Py_buffer *>views.data + k)
 
     def reset(self):
-        """Set the running sums to zero."""
+        """Set the running sums to zero, as at the start of an epoch or an evaluation."""
         self.sums[...] = 0.0
+        self.looked = False
 
     def use_threads(self, int n):
         """Run on exactly n threads (tests); 0 returns to a number chosen from the work."""

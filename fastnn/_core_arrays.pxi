@@ -29,7 +29,7 @@ cdef int run_once(fnn_program *program, fnn_mode mode, size_t n, double *sums=NU
     if n == 0:
         return 0
     job.threads = fnn_choose_threads(program, &job)
-    job.fixed = True
+    job.look = job.fixed = True
     job.times = NULL
     need = job.threads * fnn_scratch(program, n)
     scratch = aligned_alloc(64, need + 64)

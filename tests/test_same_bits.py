@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from engines import CASES, Case, CEngine, make, restore, snapshot
 
-from fastnn import _core, config, optimizers
+from fastnn import _core, callbacks, config, optimizers, utils
 from fastnn.layers import Dense, Dropout, Input
+from fastnn.models import Sequential
 
 THREADS = (1, 2, 3, 4, 8)
 WIDE = {"wide": 1.0, "mostly zeros": 0.15}  # share of the inputs that are not zero
@@ -74,3 +75,22 @@ def test_threads_and_instruction_sets_leave_the_same_bits(name, dtype):
     different = [key for key, left in found.items() if left != reference]
     assert not different
     assert trained(case, [w + 1e-3 for w in start], 1) != reference  # the test can fail
+
+
+def test_how_an_epoch_is_cut_into_calls_decides_nothing():
+    """Not even where a NaN goes: whether zeros are left out is decided once an epoch."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((640, 64)).astype(np.float32)
+    x[:320] *= rng.random((320, 64)) < 0.05
+    x[:, 0] = 0
+    y = rng.standard_normal((640, 1)).astype(np.float32)
+    y[500] = np.nan
+    found = []
+    for hooks in ([], [callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)]):
+        utils.set_random_seed(0)
+        model = Sequential([Input((64,)), Dense(1)])
+        model.compile("sgd", "mse")
+        model.fit(x, y, shuffle=False, verbose=0, callbacks=hooks)
+        found.append(np.isnan(model.get_weights()[0]))
+    np.testing.assert_array_equal(*found)
+    assert found[0].any()

@@ -121,7 +121,7 @@ def linear_backward(dy, x, y, slope=0.0):
 
 
 def relu_backward(dy, x, y, slope=0.0):
-    return np.where(y > 0, dy, 0)
+    return dy * (y > 0)
 
 
 def leaky_relu_backward(dy, x, y, slope=0.2):
@@ -129,7 +129,7 @@ def leaky_relu_backward(dy, x, y, slope=0.2):
 
 
 def relu6_backward(dy, x, y, slope=0.0):
-    return np.where((y > 0) & (y < 6), dy, 0)
+    return dy * ((y > 0) & (y < 6))
 
 
 def sigmoid_backward(dy, x, y, slope=0.0):

@@ -100,7 +100,7 @@ class Optimizer:
             self._wants_step = _wants_step(value)
             return
         if not isinstance(value, float):
-            mend = f": write {float(value)}" if isinstance(value, int) else ""
+            mend = f": write {float(value)}" if isinstance(value, int) and value >= 0 else ""
             raise ValueError(
                 f"{who} must be a float, a LearningRateSchedule or a function of the step, got "
                 f"{value!r}{mend}"
