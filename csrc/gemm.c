@@ -15,7 +15,7 @@
 
 #define K_BLOCK 256           /* x 64 bytes of a panel's row: 16 KiB, half of L1 */
 #define B_BLOCK (128 * 1024)  /* elements of a packed block of B */
-#define C_COLUMNS 512         /* columns of a block of C when B is read where it lies */
+#define C_SCRATCH 8192        /* elements of a block of C that only the epilogue sees: 32 KiB */
 #define C_ROWS 96             /* rows of a block of C */
 #define PAGE 4096             /* rows of B whole pages apart share a few cache sets: then, and */
 #define PACK_B_ROWS 64        /* with enough rows of C to pay for it, B is packed */
@@ -43,8 +43,9 @@ static blocking choose(const FN(fnn_product) *s, size_t m, size_t n) {
 size_t FN(fnn_gemm_scratch)(size_t n, size_t k) {
   const size_t panel = 8 * FNN_LANES; /* the widest */
   const size_t b = least(k * (up(n, FNN_LANES) + panel), B_BLOCK + k * panel);
-  const size_t dense = C_ROWS * K_BLOCK + up(b, FNN_LANES), sparse = FN(fnn_gemm_sparse_scratch)(k);
-  return C_SCRATCH + (dense > sparse ? dense : sparse);
+  const size_t dense = C_SCRATCH + C_ROWS * K_BLOCK + up(b, FNN_LANES);
+  const size_t sparse = FN(fnn_gemm_sparse_scratch)(k);
+  return dense > sparse ? dense : sparse;
 }
 
 void FN(fnn_pack_b)(real *to, const FN(fnn_product) *s, size_t n0, size_t n1, size_t width) {

@@ -34,7 +34,7 @@ size_t FN(fnn_gemm_scratch)(size_t n, size_t k);
 
 /* --- shared by gemm.c and gemm_sparse.c ------------------------------------------------------ */
 
-#define C_SCRATCH 8192 /* elements of a block of C that only the epilogue sees: 32 KiB */
+#define C_COLUMNS 512 /* most columns of a block of C that B is not packed for */
 
 static inline size_t least(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }

@@ -15,9 +15,8 @@
  */
 #include "gemm.h"
 
-#define C_COLUMNS 512
-#define SPARSE_C_SCRATCH (32 * 1024)
-#define LISTED (512 * 1024) /* elements of A listed at a time, if all of them were not zero */
+#define C_SCRATCH (32 * 1024) /* elements of a block of C that only the epilogue sees: in L2 */
+#define LISTED (512 * 1024)   /* elements of A listed at a time, if all of them were not zero */
 #define ROWS 512              /* rows of C at a time */
 #define PANEL (40 * 1024 / sizeof(real)) /* elements of a panel of B; the zeros leave gaps in it */
 
@@ -28,9 +27,11 @@ typedef struct {
   uint32_t *starts;   /* of block p and row i in the list: starts[p*rows + i] */
 } list;
 
-static size_t rows_listed(size_t k) { return least(ROWS, k < LISTED ? LISTED / k : 1); }
+static size_t rows_listed(size_t k) {
+  return k <= LISTED / ROWS ? ROWS : k < LISTED ? LISTED / k : 1;
+}
 static size_t elements_listed(size_t k) {
-  return (k < LISTED ? LISTED : up(k, FNN_LANES)) + FNN_LANES; /* a vector may be written past it */
+  return up(rows_listed(k) * k, FNN_LANES) + FNN_LANES; /* a vector may be written past the end */
 }
 static size_t starts_of(size_t k) {
   return up(elements_listed(k) / FNN_LANES + ROWS + 2, FNN_LANES);
@@ -38,7 +39,7 @@ static size_t starts_of(size_t k) {
 
 size_t FN(fnn_gemm_sparse_scratch)(size_t k) {
   const size_t integers = elements_listed(k) + starts_of(k);
-  return SPARSE_C_SCRATCH + k * 8 * FNN_LANES + PANEL + elements_listed(k) +
+  return C_SCRATCH + k * 8 * FNN_LANES + PANEL + elements_listed(k) +
          up(integers * sizeof(uint32_t) / sizeof(real), FNN_LANES);
 }
 
@@ -73,10 +74,10 @@ void FN(fnn_gemm_sparse)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t 
   /* What only the epilogue sees lies in L2, in rows that are long enough for it; a C that is stored
    * is finished panel by panel, so that B is read only once. */
   const size_t block = s->c ? width : least(up(n1 - n0, width), C_COLUMNS / width * width);
-  const size_t rows = s->c ? ROWS : SPARSE_C_SCRATCH / block;
-  const int pack_b = FN(fnn_packs_b)(s, m1 - m0);
+  const size_t rows = s->c ? ROWS : C_SCRATCH / block; /* of which all share a packed B */
+  const int pack_b = FN(fnn_packs_b)(s, least(rows, m1 - m0));
   real *const c_scratch = scratch;
-  real *const b_scratch = c_scratch + SPARSE_C_SCRATCH;
+  real *const b_scratch = c_scratch + C_SCRATCH;
   real *const turned = b_scratch + s->k * 8 * FNN_LANES;
   list nonzero = {.depth = PANEL / width / FNN_LANES * FNN_LANES,
                   .values = turned + PANEL};

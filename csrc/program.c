@@ -7,7 +7,8 @@
  * reads the whole batch and writes its own part of the parameters and their gradients; WHOLE, if it
  * reads what others wrote. Threads wait for each other only between operations of different kinds
  * and before a WHOLE one; a step of a small network has two such places. To that end all gradients
- * of tensors are made first, then those of the parameters. Work is divided over outputs, never over
+ * of tensors are made first, then those of the dense layers' parameters (no parameter gets gradients
+ * from both a dense and another operation). Work is divided over outputs, never over
  * a sum, so the bits do not depend on it.
  *
  * Compiled once per element type.
@@ -158,7 +159,6 @@ static int sparse(worker *w, int tensor, int grad, size_t columns) {
   fnn_tensor *t = &w->program->tensors[tensor];
   float *density = grad ? &t->grad_density : &t->density;
   if (*density < 0) {
-    enter(w, WHOLE);
     barrier(w);
     if (w->thread == 0)
       *density = look(grad ? t->grad : t->value, run_stride(t), w->n * t->rows, t->features);
@@ -320,6 +320,8 @@ static void dense_parameters(worker *w, const fnn_op *op) {
   const fnn_param *kernel = &w->program->params[op->kernel];
   const size_t inputs = kernel->rows, outputs = kernel->columns;
   dense_context context = {w, op};
+  if (op->kernel_mode == FNN_SKIP && (op->bias < 0 || op->bias_mode == FNN_SKIP))
+    return;
   enter(w, PARAMETERS);
   if (op->bias >= 0 && op->bias_mode != FNN_SKIP)
     dense_bias_gradient(w, op, y);

@@ -83,7 +83,7 @@ static int run(const fnn_program *program, const fnn_job *job, int threads, void
 /* Takes in how long a step of the last slice took, and chooses the next slice's team: the rule's
  * divided by 2^halvings. Where processors are busy with something else, or are two halves of one,
  * a smaller team can be faster; so now and then a slice is run by a neighbouring team. */
-static void keep_pace(fnn_pace *pace, int rule, double step) {
+static void keep_pace(fnn_pace *pace, double step) {
   if (pace->probing) {
     if (step > (pace->probing > 0 ? GAIN_SMALLER : GAIN_LARGER) * pace->last)
       pace->halvings -= pace->probing; /* back */
@@ -97,7 +97,7 @@ static void keep_pace(fnn_pace *pace, int rule, double step) {
     const int slower = pace->usual > 0 && step > SLOWER * pace->usual;
     pace->usual = pace->usual > 0 ? 0.9 * pace->usual + 0.1 * step : step;
     if (pace->slices >= (slower || pace->halvings ? PROBE_SOONER : PROBE_EVERY)) {
-      const int fewest = rule >> (pace->halvings + 1) == 0;
+      const int fewest = pace->rule >> (pace->halvings + 1) == 0;
       pace->direction = pace->halvings == 0 ? 1 : fewest ? -1 : -pace->direction;
       pace->probing = pace->direction;
       pace->halvings += pace->probing;
@@ -105,34 +105,39 @@ static void keep_pace(fnn_pace *pace, int rule, double step) {
   }
 }
 
-/* A training of small steps is run slice by slice, each by the team that has shown to be fastest. The bits do
- * not depend on it. */
+/* A training of small steps is run slice by slice, each by the team that has shown to be fastest. A
+ * slice may go on in the next job. The bits do not depend on it. */
 static int run_paced(fnn_program *program, const fnn_job *job, void *scratch, size_t *done) {
   fnn_pace *pace = &program->pace;
-  const int rule = job->threads;
-  if (pace->rule != rule)
-    *pace = (fnn_pace){.rule = rule, .direction = -1};
+  if (pace->rule != job->threads)
+    *pace = (fnn_pace){.rule = job->threads, .cold = 1};
   for (size_t begin = 0, steps; begin < job->n; begin += steps * job->batch) {
+    const double step = pace->timed ? pace->elapsed / (double)pace->timed : pace->last;
+    const double wanted = step > 0 ? (SLICE - pace->elapsed) / step : 1;
+    const size_t number = begin / job->batch, left = (job->n - begin + job->batch - 1) / job->batch;
+    steps = wanted < 1 ? 1 : wanted < (double)left ? (size_t)wanted : left;
     fnn_job slice = *job;
-    const double wanted = pace->last > 0 ? SLICE / pace->last : 1;
-    steps = wanted > 1 ? (size_t)wanted : 1;
-    if (steps * job->batch < job->n - begin)
-      slice.n = steps * job->batch;
-    else
-      slice.n = job->n - begin;
-    const size_t before = *done, number = begin / job->batch;
     slice.first += begin;
+    slice.n = steps == left ? job->n - begin : steps * job->batch;
     slice.rows = job->rows ? job->rows + begin : NULL;
     slice.step += (uint32_t)number;
     slice.coefficients = job->coefficients ? job->coefficients + number * FNN_COEFFICIENTS : NULL;
     const double start = fnn_seconds();
-    size_t steps_done = 0;
-    const int result = run(program, &slice, rule >> pace->halvings, scratch, &steps_done);
-    *done = before + steps_done;
+    size_t steps_done;
+    const int result = run(program, &slice, pace->rule >> pace->halvings, scratch, &steps_done);
+    *done += steps_done;
     if (result)
       return result;
-    if (slice.n == steps * job->batch) /* not with a shorter last batch */
-      keep_pace(pace, rule, (fnn_seconds() - start) / (double)steps);
+    if (!pace->cold) {
+      pace->elapsed += fnn_seconds() - start;
+      pace->timed += steps;
+    }
+    pace->cold = 0;
+    if (pace->elapsed >= SLICE) {
+      keep_pace(pace, pace->elapsed / (double)pace->timed);
+      pace->elapsed = 0;
+      pace->timed = 0;
+    }
   }
   return 0;
 }

@@ -94,3 +94,25 @@ def test_how_an_epoch_is_cut_into_calls_decides_nothing():
         found.append(np.isnan(model.get_weights()[0]))
     np.testing.assert_array_equal(*found)
     assert found[0].any()
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_team_that_changes_its_size_leaves_the_same_bits(cut):
+    """Small steps try smaller teams now and then; an epoch of one call, or one call a batch."""
+    rng = np.random.default_rng(0)
+    n = 3010 if cut else 60010
+    x = rng.standard_normal((n, 13)).astype(np.float32)
+    y = x[:, :1] * x[:, 1:2]
+    weights = rng.random(n).astype(np.float32)
+    hooks = [callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)] if cut else []
+    found = []
+    for threads in (1, 2, 4):
+        _core.set_num_threads(threads)
+        utils.set_random_seed(0)
+        model = Sequential([Input((13,)), Dense(64, "relu"), Dropout(0.1), Dense(64), Dense(1)])
+        model.compile("adam", "mse")
+        history = model.fit(x, y, sample_weight=weights, verbose=0, callbacks=hooks)
+        found.append([*model.get_weights(), np.array(history.history["loss"])])
+    for left in found[1:]:
+        for a, b in zip(found[0], left, strict=True):
+            np.testing.assert_array_equal(a, b)
