@@ -110,8 +110,7 @@ static real *gather_sample(const worker *w, real *to, const char *from, const fn
 }
 
 /* The rows of a shuffled epoch lie anywhere in memory, so they are fetched ahead of their use. */
-#define AHEAD 2         /* samples, */
-#define MOST_AHEAD 8192 /* unless they are longer than so many bytes */
+#define AHEAD 8 /* samples */
 
 static const char *sample(const worker *w, const fnn_feed *feed, size_t position) {
   const int64_t row = w->job->rows ? w->job->rows[position] : (int64_t)(w->job->first + position);
@@ -124,14 +123,9 @@ static void gather(worker *w, size_t begin) {
   for (size_t f = 0; f < feeds; f++) {
     const fnn_feed *feed = &w->program->feeds[f];
     const fnn_tensor *tensor = &w->program->tensors[feed->tensor];
-    const size_t row = feed->row_stride > 0 && feed->row_stride < MOST_AHEAD
-                           ? (size_t)feed->row_stride : 64;
     for (size_t i = w->first; i < w->last; i++) {
-      if (i + AHEAD < w->last) {
-        const char *later = sample(w, feed, begin + i + AHEAD);
-        for (size_t line = 0; line < row; line += 64)
-          __builtin_prefetch(later + line);
-      }
+      if (i + AHEAD < w->last)
+        __builtin_prefetch(sample(w, feed, begin + i + AHEAD));
       gather_sample(w, at(tensor, i), sample(w, feed, begin + i), feed, 0);
     }
   }
