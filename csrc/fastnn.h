@@ -175,7 +175,7 @@ typedef int (*fnn_callback)(void *context, int phase, size_t index, size_t n, in
 /* How fast trainings of this program have been: see run.c. To be zeroed before the first. */
 typedef struct {
   int rule, halvings; /* the team is `rule` threads divided by 2^halvings */
-  int cold, probing, direction, slices;
+  int cold, probing, direction, slices, patience;
   double elapsed; /* seconds, of this slice so far, */
   size_t timed;   /* and steps */
   double last, usual; /* seconds a step of the last slice, and of those before it */

@@ -14,6 +14,8 @@ double fnn_peak_f64(int, int);
  * threads for each other grows with their number. The best t is sqrt(W c/s); this is s/c, measured
  * in FLOPs (docs/performance.md). */
 #define FLOPS_OF_WAITING 0.12e6
+/* And what must be done by a whole job to be worth waking the others: they may be asleep. */
+#define FLOPS_OF_WAKING 4e6
 
 size_t fnn_scratch(const fnn_program *program, size_t batch) {
   return program->type == FNN_F64 ? fnn_scratch_f64(program, batch)
@@ -46,6 +48,8 @@ int fnn_choose_threads(const fnn_program *p, const fnn_job *job) {
   const int most = fnn_num_threads();
   const double work = most > 1 ? flops_of_step(p, job) : 0.0;
   int threads = 1;
+  if (work * (double)job->n < FLOPS_OF_WAKING * (double)(job->n < job->batch ? job->n : job->batch))
+    return 1;
   while (threads < most && (threads + 1.0) * (threads + 1.0) * FLOPS_OF_WAITING <= work)
     threads++;
   return threads;
@@ -73,10 +77,11 @@ static int run(const fnn_program *program, const fnn_job *job, int threads, void
 /* ---- the pace of a program ------------------------------------------------------------------ */
 
 #define SMALL_STEP 8e6   /* FLOPs: of larger ones no team but the rule's was ever clearly faster */
-#define SLICE 3e-3       /* seconds: about how long a team is timed */
-#define PROBE_EVERY 32   /* slices, */
-#define PROBE_SOONER 4   /* or so few if the steps have become slower by this, or the team is halved */
-#define SLOWER 1.5
+#define SLICE 3e-3       /* seconds: about how long a team is timed, */
+#define PROBE 0.5e-3     /* and one that is tried */
+#define PROBE_FIRST 4    /* slices before the first try; twice as many after each that failed, */
+#define PROBE_LAST 128   /* at most */
+#define SLOWER 1.5       /* steps that have become slower by this ask for a try soon */
 #define GAIN_SMALLER 0.8 /* of the time, for a smaller team to be worth it, */
 #define GAIN_LARGER 0.97 /* and for a larger one: timings are noisy, and the rule is right at heart */
 
@@ -85,23 +90,26 @@ static int run(const fnn_program *program, const fnn_job *job, int threads, void
  * a smaller team can be faster; so now and then a slice is run by a neighbouring team. */
 static void keep_pace(fnn_pace *pace, double step) {
   if (pace->probing) {
-    if (step > (pace->probing > 0 ? GAIN_SMALLER : GAIN_LARGER) * pace->last)
+    if (step > (pace->probing > 0 ? GAIN_SMALLER : GAIN_LARGER) * pace->last) {
       pace->halvings -= pace->probing; /* back */
-    else
-      pace->usual = step;
+      pace->patience = pace->patience < PROBE_LAST ? 2 * pace->patience : PROBE_LAST;
+    } else {
+      pace->last = pace->usual = step;
+      pace->patience = PROBE_FIRST;
+    }
     pace->probing = 0;
     pace->slices = 0;
-  } else {
-    pace->last = step;
-    pace->slices++;
-    const int slower = pace->usual > 0 && step > SLOWER * pace->usual;
-    pace->usual = pace->usual > 0 ? 0.9 * pace->usual + 0.1 * step : step;
-    if (pace->slices >= (slower || pace->halvings ? PROBE_SOONER : PROBE_EVERY)) {
-      const int fewest = pace->rule >> (pace->halvings + 1) == 0;
-      pace->direction = pace->halvings == 0 ? 1 : fewest ? -1 : -pace->direction;
-      pace->probing = pace->direction;
-      pace->halvings += pace->probing;
-    }
+    return;
+  }
+  if (pace->usual > 0 && step > SLOWER * pace->usual && pace->patience > PROBE_FIRST)
+    pace->patience = PROBE_FIRST;
+  pace->last = step;
+  pace->usual = pace->usual > 0 ? 0.9 * pace->usual + 0.1 * step : step;
+  if (++pace->slices >= pace->patience) {
+    const int fewest = pace->rule >> (pace->halvings + 1) == 0;
+    pace->direction = pace->halvings == 0 ? 1 : fewest ? -1 : -pace->direction;
+    pace->probing = pace->direction;
+    pace->halvings += pace->probing;
   }
 }
 
@@ -110,10 +118,11 @@ static void keep_pace(fnn_pace *pace, double step) {
 static int run_paced(fnn_program *program, const fnn_job *job, void *scratch, size_t *done) {
   fnn_pace *pace = &program->pace;
   if (pace->rule != job->threads)
-    *pace = (fnn_pace){.rule = job->threads, .cold = 1};
+    *pace = (fnn_pace){.rule = job->threads, .cold = 1, .patience = PROBE_FIRST};
   for (size_t begin = 0, steps; begin < job->n; begin += steps * job->batch) {
     const double step = pace->timed ? pace->elapsed / (double)pace->timed : pace->last;
-    const double wanted = step > 0 ? (SLICE - pace->elapsed) / step : 1;
+    const double length = pace->probing ? PROBE : SLICE;
+    const double wanted = step > 0 ? (length - pace->elapsed) / step : 1;
     const size_t number = begin / job->batch, left = (job->n - begin + job->batch - 1) / job->batch;
     steps = wanted < 1 ? 1 : wanted < (double)left ? (size_t)wanted : left;
     fnn_job slice = *job;
@@ -133,7 +142,7 @@ static int run_paced(fnn_program *program, const fnn_job *job, void *scratch, si
       pace->timed += steps;
     }
     pace->cold = 0;
-    if (pace->elapsed >= SLICE) {
+    if (pace->elapsed >= length) {
       keep_pace(pace, pace->elapsed / (double)pace->timed);
       pace->elapsed = 0;
       pace->timed = 0;
