@@ -117,6 +117,7 @@ FNN_TREE(reg_max_across, max)
 static const uint64_t fnn_set_bits[256] __attribute__((unused)) = {
     FNN_BITS_64(0u), FNN_BITS_64(64u), FNN_BITS_64(128u), FNN_BITS_64(192u)};
 
+#define FNN_LISTS_NONZEROS
 FNN_INLINE size_t reg_list_nonzeros(real *values, uint32_t *numbers, reg a, uint32_t first) {
   const reg nonzero = PS(cmp)(a, PS(setzero)(), _CMP_NEQ_UQ);
   const int mask = PS(movemask)(nonzero);

@@ -75,6 +75,7 @@ typedef __mmask16 mreg;
 FNN_TREE(reg_sum, add)
 FNN_TREE(reg_max_across, max)
 
+#define FNN_LISTS_NONZEROS
 FNN_INLINE size_t reg_list_nonzeros(real *values, uint32_t *numbers, reg a, uint32_t first) {
   const mreg nonzero = MASK(cmp)(a, PS(setzero)(), _CMP_NEQ_UQ);
   const __m512i iota = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);

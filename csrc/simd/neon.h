@@ -68,18 +68,6 @@ static __attribute__((noinline, unused)) void reg_store_n(real *p, reg a, ptrdif
   for (ptrdiff_t i = 0; i < n && i < (ptrdiff_t)(16 / sizeof(real)); i++) p[i] = lanes[i];
 }
 
-FNN_INLINE size_t reg_list_nonzeros(real *values, uint32_t *numbers, reg a, uint32_t first) {
-  real lanes[sizeof(reg) / sizeof(real)];
-  size_t n = 0;
-  reg_store(lanes, a);
-  for (uint32_t i = 0; i < sizeof(reg) / sizeof(real); i++) {
-    values[n] = lanes[i];
-    numbers[n] = first + i;
-    n += lanes[i] != 0;
-  }
-  return n;
-}
-
 FNN_INLINE mreg mask_first_reg(ptrdiff_t n) {
 #ifdef FNN_DOUBLE
   static const int64_t iota[2] = {0, 1};

@@ -68,18 +68,6 @@ FNN_INLINE ireg ireg_set(sint x) { return (ireg)FNN_SPLAT(x); }
 #define ireg_shl(a, n) ((ireg)((ureg)(a) << (n)))
 #define ireg_shr(a, n) ((ireg)((ureg)(a) >> (n)))
 
-FNN_INLINE size_t reg_list_nonzeros(real *values, uint32_t *numbers, reg a, uint32_t first) {
-  real lanes[sizeof(reg) / sizeof(real)];
-  size_t n = 0;
-  reg_store(lanes, a);
-  for (uint32_t i = 0; i < sizeof(reg) / sizeof(real); i++) {
-    values[n] = lanes[i];
-    numbers[n] = first + i;
-    n += lanes[i] != 0;
-  }
-  return n;
-}
-
 FNN_INLINE mreg mask_first_reg(ptrdiff_t n) { return FNN_IOTA < ireg_set((sint)n); }
 
 FNN_INLINE reg reg_where(mreg m, reg a) { return (reg)((ireg)a & m); }

@@ -290,6 +290,20 @@ FNN_INLINE vec vec_from_int(vint i) {
   return vec_sub(vec_from_bits(vint_add(i, vec_bits(rounder))), rounder);
 }
 
+#ifndef FNN_LISTS_NONZEROS
+FNN_INLINE size_t reg_list_nonzeros(real *values, uint32_t *numbers, reg a, uint32_t first) {
+  real lanes[REG_LANES];
+  size_t n = 0;
+  reg_store(lanes, a);
+  for (uint32_t i = 0; i < REG_LANES; i++) {
+    values[n] = lanes[i];
+    numbers[n] = first + i;
+    n += lanes[i] != 0;
+  }
+  return n;
+}
+#endif
+
 /* Writes the lanes that are not zero one after the other, and first + their numbers; returns how
  * many there are. What follows them, up to LANES elements in all, may be overwritten. */
 FNN_INLINE size_t vec_list_nonzeros(real *values, uint32_t *numbers, vec a, uint32_t first) {
