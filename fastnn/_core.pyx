@@ -76,6 +76,8 @@ def peaks(dtype, int threads):
     with nogil:
         flops = fnn_peak_flops(type, threads)
         copied = fnn_peak_bytes(threads)
+    if copied == 0:
+        raise MemoryError("measuring the peak of memory takes 256 MiB")
     return flops, copied
 
 
@@ -591,7 +593,6 @@ cdef class Engine:
         """
         cdef size_t k, start = FNN_TIME_OPERATIONS + self.c.n_ops
         cdef const fnn_op *op
-        cdef const fnn_param *kernel
         parts = [
             (name, -1, self.times[index], 1.0)
             for name, index in (("gather", FNN_TIME_GATHER), ("losses", FNN_TIME_LOSSES),

@@ -76,13 +76,18 @@ def measure(work: Callable[[], Any], repeat: int) -> float:
     return float(np.median(times[2:]))
 
 
+def time_step(workload: Workload, repeat: int) -> tuple[Any, float]:
+    """Return the model of a workload and the seconds of a training step."""
+    model = build(workload)
+    x, y = data(workload, workload.batch * workload.steps)
+    seconds = measure(lambda: model.fit(x, y, workload.batch, verbose=0), repeat)
+    return model, seconds / workload.steps
+
+
 def run(repeat: int = 7) -> Iterator[tuple[str, float]]:
     """Yield what was measured and the seconds it takes, one workload after the other."""
     for workload in WORKLOADS:
-        model = build(workload)
-        x, y = data(workload, workload.batch * workload.steps)
-        seconds = measure(lambda: model.fit(x, y, workload.batch, verbose=0), repeat)  # noqa: B023
-        yield f"{workload.title}: a training step", seconds / workload.steps
+        yield f"{workload.title}: a training step", time_step(workload, repeat)[1]
     model = build(WORKLOADS[0])
     x, _ = data(WORKLOADS[0], PREDICTED_ROWS)
     one = measure(lambda: model.predict(x[:1], verbose=0), 30 * repeat)
@@ -106,11 +111,8 @@ def roofline(repeat: int = 7) -> Iterator[str]:
         flops, memory = _core.peaks("float32", n)
         yield f"{n} thread{'s' * (n > 1)}: {flops / 1e9:.1f} GFLOP/s, {memory / 1e9:.1f} GB/s"
     for workload in WORKLOADS:
-        model = build(workload)
-        x, y = data(workload, workload.batch * workload.steps)
         flops, memory = _core.peaks("float32", threads)
-        seconds = measure(lambda: model.fit(x, y, workload.batch, verbose=0), repeat)  # noqa: B023
-        seconds /= workload.steps
+        model, seconds = time_step(workload, repeat)
         slots = len(model.optimizer.slot_names)
         bound = max(workload.flops / flops, model.count_params() * 4 * 2 * (1 + slots) / memory)
         yield (

@@ -67,6 +67,15 @@ def test_the_work_of_a_dense_layer_is_counted(data):
     assert forward.density == 1 and forward.seconds > 0
 
 
+def test_a_frozen_layer_has_no_parameters_to_make(data, capsys):
+    model = wide_and_deep()
+    model.get_layer("first").trainable = False
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(*data, verbose=0, profile=True)
+    text = capsys.readouterr().out
+    assert "first forward" in text and "first parameters" not in text
+
+
 def test_the_numpy_engine_is_not_profiled(data):
     model = wide_and_deep()
     model.compile("adam", "sparse_categorical_crossentropy", engine="numpy")

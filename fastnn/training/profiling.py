@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from fastnn.operations import SKIP
-
 if TYPE_CHECKING:
     from fastnn.operations import Operation
     from fastnn.program import Program
@@ -40,8 +38,9 @@ def lines(program: Program, parts: list, steps: int, batch: int) -> list[Line]:
             dense = operation.kind.removesuffix("_backward") == "dense"
             if part == "parameters" and not dense:
                 continue
-            if part == "backward" and dense and operation.input_modes[0] == SKIP:
-                continue
+            modes = {"backward": operation.input_modes, "parameters": operation.param_modes}
+            if dense and part in modes and not any(modes[part]):
+                continue  # nobody asks for them
             flops, count = work(program, operation, part, batch, density if dense else 1.0)
             name = f"{operation.name or operation.kind} {part}"
             found.append(Line(name, seconds, flops, count * size, density if dense else 1.0))
@@ -72,8 +71,7 @@ def table(found: list[Line], flops: float, memory: float, threads: int) -> str:
     rows = [f"{'operation':{width}}    us/step  share  GFLOP/s   GB/s  of peak"]
     for line in found:
         rate, traffic = line.flops / line.seconds, line.bytes / line.seconds
-        product = line.flops > 8 * line.bytes / 4  # else the memory bounds it
-        fraction = rate / flops if product else traffic / memory
+        fraction = max(rate / flops, traffic / memory)  # whichever bounds it
         text = f"{line.name:{width}}  {line.seconds * 1e6:9.1f}  {line.seconds / whole:5.0%}"
         if line.bytes:
             text += f"  {rate / 1e9:7.1f}  {traffic / 1e9:5.1f}  {fraction:7.0%}"
