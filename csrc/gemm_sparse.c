@@ -5,8 +5,8 @@
  *
  * The loops, from outside:
  *   rows of C, of whose A the other elements are listed once
- *     panels of B's columns, as wide as a row of accumulators
- *       rows of C, so that an unstored block of C stays in L1
+ *     columns of C and rows of them, so that a block of C that is not stored stays in L2
+ *       panels of B's columns, as wide as a row of accumulators
  *         p in steps that keep the panel's part of B in L1
  *           rows
  *

@@ -386,8 +386,6 @@ static void prelu(worker *w, const fnn_op *op) {
     w->kernels->prelu_backward(op->x_mode == FNN_SKIP ? NULL : grad_at(x, i) + from, dalpha,
                                grad_at(y, i) + from, at(x, i) + from, (real *)alpha->value + from,
                                to - from, op->x_mode == FNN_ACCUMULATE);
-  if (op->kernel_mode == FNN_FUSED)
-    update_block(w, alpha, dalpha, 0, from, 1, to - from);
 }
 
 static void scale(worker *w, const fnn_op *op) {

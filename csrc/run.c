@@ -33,8 +33,12 @@ static double flops(const fnn_program *p, const fnn_op *op, double n) {
   return n * (op->backward ? 2.0 * work : work);
 }
 
+static double samples_of_step(const fnn_job *job) {
+  return (double)(job->n < job->batch ? job->n : job->batch);
+}
+
 static double flops_of_step(const fnn_program *p, const fnn_job *job) {
-  const double n = (double)(job->n < job->batch ? job->n : job->batch);
+  const double n = samples_of_step(job);
   double work = 0.0;
   for (size_t i = 0; i < p->n_ops; i++)
     work += flops(p, &p->ops[i], n);
@@ -48,7 +52,7 @@ int fnn_choose_threads(const fnn_program *p, const fnn_job *job) {
   const int most = fnn_num_threads();
   const double work = most > 1 ? flops_of_step(p, job) : 0.0;
   int threads = 1;
-  if (work * (double)job->n < FLOPS_OF_WAKING * (double)(job->n < job->batch ? job->n : job->batch))
+  if (work * (double)job->n < FLOPS_OF_WAKING * samples_of_step(job))
     return 1;
   while (threads < most && (threads + 1.0) * (threads + 1.0) * FLOPS_OF_WAITING <= work)
     threads++;

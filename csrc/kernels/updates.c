@@ -71,10 +71,10 @@ void KERNEL(update)(int rule, real *weights, const real *g, size_t g_row, real *
       const vec one_less_b1 = vec_set((real)(1 - c[2])), one_less_b2 = vec_set((real)(1 - c[3]));
       const vec epsilon = C(4);
 #define MOMENTS                                                                                   \
-  vec gradient = LOAD(g), m = OLD(first), v = OLD(second);                                      \
+  vec gradient = LOAD(g), m = OLD(first), v = OLD(second);                                        \
   m = vec_fma(vec_sub(gradient, m), one_less_b1, m);                                              \
   v = vec_fma(vec_fma(gradient, gradient, vec_neg(v)), one_less_b2, v);                           \
-  NEW(first, m);                                                                                \
+  NEW(first, m);                                                                                  \
   NEW(second, v);
 #define STEP(variance) vec_div(vec_mul(rate, m), vec_add(vec_sqrt(variance), epsilon))
       if (rule == FNN_ADAM) {
