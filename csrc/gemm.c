@@ -41,6 +41,8 @@ static blocking choose(const FN(fnn_product) *s, size_t m, size_t n) {
 }
 
 size_t FN(fnn_gemm_scratch)(size_t n, size_t k) {
+  if (n == 1) /* see column() */
+    n = C_COLUMNS;
   const size_t panel = 8 * FNN_LANES; /* the widest */
   const size_t b = least(k * (up(n, FNN_LANES) + panel), B_BLOCK + k * panel);
   const size_t dense = C_SCRATCH + C_ROWS * K_BLOCK + up(b, FNN_LANES);
@@ -69,14 +71,8 @@ static void pack_a(real *to, const real *a, size_t a_step, size_t m, size_t k) {
     memcpy(to + p * m, a + p * a_step, m * sizeof(real));
 }
 
-void FN(fnn_gemm)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, size_t n1,
+static void dense(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, size_t n1,
                   real *scratch) {
-  if (m0 >= m1 || n0 >= n1)
-    return;
-  if (s->a_sparse && s->k) {
-    FN(fnn_gemm_sparse)(s, m0, m1, n0, n1, scratch);
-    return;
-  }
   const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
   const blocking block = choose(s, m1 - m0, n1 - n0);
   const size_t tile_rows = (size_t)kernels->tile_rows;
@@ -129,5 +125,43 @@ void FN(fnn_gemm)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, siz
       if (s->epilogue)
         s->epilogue(s->context, c, c_row, ic, ic1, jc, jc1);
     }
+  }
+}
+
+static void column_epilogue(void *context, real *block, size_t row, size_t i0, size_t i1, size_t j0,
+                            size_t j1) {
+  const FN(fnn_product) *s = context;
+  (void)row, (void)i0, (void)i1;
+  s->epilogue(s->context, block, 1, j0, j1, 0, 1);
+}
+
+/* A single column would leave all lanes but one idle: it is computed as the row C' = B'A', with the
+ * same chains of multiply-adds. */
+static void column(const FN(fnn_product) *s, size_t m0, size_t m1, real *scratch) {
+  const int lies_as_row = s->a_row == 1 || s->m == 1;
+  const FN(fnn_product) row = {
+      .m = 1, .n = s->m, .k = s->k,
+      .a = s->b, .a_step = s->b_transposed ? 1 : s->b_row,
+      .b = s->a, .b_row = lies_as_row ? s->a_step : s->a_row, .b_transposed = !lies_as_row,
+      .c = s->c, .c_row = s->m, .accumulate = s->accumulate,
+      .epilogue = s->epilogue ? column_epilogue : NULL, .context = (void *)s,
+  };
+  dense(&row, 0, 1, m0, m1, scratch);
+}
+
+void FN(fnn_gemm)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, size_t n1,
+                  real *scratch) {
+  if (m0 >= m1 || n0 >= n1)
+    return;
+  if (s->a_sparse && s->k) {
+    FN(fnn_gemm_sparse)(s, m0, m1, n0, n1, scratch);
+  } else if (s->n == 1 && (!s->c || s->c_row == 1)) {
+    column(s, m0, m1, scratch);
+  } else if (s->b_transposed && s->k == 1 && s->b_row == 1) { /* a column is a row */
+    FN(fnn_product) plain = *s;
+    plain.b_transposed = 0;
+    dense(&plain, m0, m1, n0, n1, scratch);
+  } else {
+    dense(s, m0, m1, n0, n1, scratch);
   }
 }

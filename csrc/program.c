@@ -70,6 +70,14 @@ static size_t size_of(const fnn_tensor *t) { return t->rows * t->features; }
 /* The distance of two runs of `features` elements, all samples' runs being counted in one go. */
 static size_t run_stride(const fnn_tensor *t) { return t->rows == 1 ? t->stride : t->features; }
 
+/* Rows that follow one another are one row. */
+static void join(size_t *rows, size_t *n, size_t row) {
+  if (row == *n) {
+    *n *= *rows;
+    *rows = 1;
+  }
+}
+
 /* This thread's share of n things in units of `unit`. */
 static void share(const worker *w, size_t n, size_t unit, size_t *from, size_t *to) {
   const size_t units = (n + unit - 1) / unit;
@@ -89,6 +97,13 @@ static void share(const worker *w, size_t n, size_t unit, size_t *from, size_t *
 #define OWN_TYPE FNN_SRC_F32
 #endif
 
+/* Whether a sample lies in memory as in the tensor. */
+static int is_plain(const fnn_feed *feed) {
+  return feed->type == OWN_TYPE &&
+         (feed->dimensions == 0 ||
+          (feed->dimensions == 1 && feed->strides[0] == (ptrdiff_t)sizeof(real)));
+}
+
 static real *gather_sample(const worker *w, real *to, const char *from, const fnn_feed *feed,
                            size_t dimension) {
   if (feed->dimensions == 0) {
@@ -98,10 +113,7 @@ static real *gather_sample(const worker *w, real *to, const char *from, const fn
   const size_t n = feed->shape[dimension];
   const ptrdiff_t stride = feed->strides[dimension];
   if (dimension + 1 == feed->dimensions) {
-    if (feed->type == OWN_TYPE && stride == (ptrdiff_t)sizeof(real))
-      memcpy(to, from, n * sizeof(real));
-    else
-      w->kernels->convert(to, from, stride, feed->type, n);
+    w->kernels->convert(to, from, stride, feed->type, n);
     return to + n;
   }
   for (size_t i = 0; i < n; i++)
@@ -123,10 +135,18 @@ static void gather(worker *w, size_t begin) {
   for (size_t f = 0; f < feeds; f++) {
     const fnn_feed *feed = &w->program->feeds[f];
     const fnn_tensor *tensor = &w->program->tensors[feed->tensor];
+    const int plain = is_plain(feed);
+    const size_t size = size_of(tensor);
     for (size_t i = w->first; i < w->last; i++) {
+      const char *from = sample(w, feed, begin + i);
       if (i + AHEAD < w->last)
         __builtin_prefetch(sample(w, feed, begin + i + AHEAD));
-      gather_sample(w, at(tensor, i), sample(w, feed, begin + i), feed, 0);
+      if (!plain)
+        gather_sample(w, at(tensor, i), from, feed, 0);
+      else if (size == 1)
+        *at(tensor, i) = *(const real *)from;
+      else
+        memcpy(at(tensor, i), from, size * sizeof(real));
     }
   }
 }
@@ -170,6 +190,8 @@ static void update_block(const worker *w, const fnn_param *p, const real *g, siz
   real *slots[FNN_MAX_SLOTS];
   for (int s = 0; s < FNN_MAX_SLOTS; s++)
     slots[s] = p->slots[s] ? (real *)p->slots[s] + offset : NULL;
+  if (g_row == p->ld)
+    join(&rows, &n, p->ld);
   w->kernels->update(w->program->rule, (real *)p->value + offset, g, g_row, slots, w->c, rows, p->ld,
                      n);
 }
@@ -189,8 +211,14 @@ static void dense_forward_epilogue(void *context, real *block, size_t row, size_
   const fnn_op *op = d->op;
   const real *bias = op->bias < 0 ? NULL : (real *)d->w->program->params[op->bias].value + j0;
   const int activation = by_row(op->activation) ? FNN_LINEAR : op->activation;
-  for (size_t i = i0; i < i1; i++, block += row)
-    d->w->kernels->activation_forward(block, block, bias, activation, (real)op->a, j1 - j0);
+  size_t rows = i1 - i0, n = j1 - j0;
+  if (bias && row == 1) { /* one column: a number is added to all of it */
+    d->w->kernels->scale(block, block, 1, *bias, rows, 0);
+    bias = NULL;
+  }
+  if (!bias)
+    join(&rows, &n, row);
+  d->w->kernels->activation_forward(block, block, bias, activation, (real)op->a, rows, row, n);
 }
 
 #define MANY_ROWS 32        /* for each thread */
@@ -230,10 +258,9 @@ static void dense_forward(worker *w, const fnn_op *op) {
   }
   if (by_row(op->activation)) {
     enter(w, ROWS);
-    for (size_t i = w->first * runs; i < w->last * runs; i++) {
-      real *row = (real *)y->value + i * product.c_row;
-      w->kernels->activation_forward(row, row, NULL, op->activation, (real)op->a, n);
-    }
+    real *own = at(y, w->first);
+    w->kernels->activation_forward(own, own, NULL, op->activation, (real)op->a,
+                                   (w->last - w->first) * runs, product.c_row, n);
   }
 }
 
@@ -243,9 +270,9 @@ static void dense_dx_epilogue(void *context, real *block, size_t row, size_t i0,
   const fnn_op *op = d->op;
   const fnn_tensor *x = &d->w->program->tensors[op->x];
   const real *y = (real *)x->value + i0 * run_stride(x) + j0;
-  for (size_t i = i0; i < i1; i++, block += row, y += run_stride(x))
-    d->w->kernels->activation_backward(block, block, NULL, y, op->derivative,
-                                       (real)op->derivative_slope, j1 - j0, 0);
+  d->w->kernels->activation_backward(block, block, NULL, y, op->derivative,
+                                     (real)op->derivative_slope, i1 - i0, row, run_stride(x),
+                                     j1 - j0, 0);
 }
 
 static void dense_update_epilogue(void *context, real *block, size_t row, size_t i0, size_t i1,
@@ -280,11 +307,12 @@ static void dense_backward(worker *w, const fnn_op *op) {
 
   if (op->activation != FNN_LINEAR && !op->derivative_done) {
     enter(w, ROWS);
-    for (size_t i = w->first * y->rows; i < w->last * y->rows; i++) {
-      real *dz = (real *)y->grad + i * run_stride(y);
-      w->kernels->activation_backward(dz, dz, NULL, (real *)y->value + i * run_stride(y),
-                                      op->activation, (real)op->a, outputs, 0);
-    }
+    real *dz = grad_at(y, w->first);
+    size_t n = outputs, own = (w->last - w->first) * y->rows;
+    if (!by_row(op->activation))
+      join(&own, &n, run_stride(y));
+    w->kernels->activation_backward(dz, dz, NULL, at(y, w->first), op->activation, (real)op->a, own,
+                                    run_stride(y), run_stride(y), n, 0);
   }
   if (op->x_mode == FNN_SKIP)
     return;
@@ -334,7 +362,7 @@ static void dense_parameters(worker *w, const fnn_op *op) {
   };
   size_t from, to;
   if (inputs >= 2 * FNN_LANES * (size_t)w->threads || inputs >= outputs) {
-    share(w, inputs, (size_t)w->kernels->tile_rows, &from, &to);
+    share(w, inputs, outputs == 1 ? FNN_LANES : (size_t)w->kernels->tile_rows, &from, &to);
     FN(fnn_gemm)(&dw, from, to, 0, outputs, w->scratch);
   } else {
     share(w, outputs, FNN_LANES, &from, &to);
@@ -347,20 +375,16 @@ static void dense_parameters(worker *w, const fnn_op *op) {
 static void activate(worker *w, const fnn_op *op) {
   const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
   const int accumulate = op->x_mode == FNN_ACCUMULATE;
-  const size_t runs = by_row(op->activation) ? x->rows : 1;
-  const size_t length = size_of(x) / runs;
   enter(w, ROWS);
+  size_t rows = by_row(op->activation) ? x->rows : 1;
+  const size_t n = size_of(x) / rows;
   for (size_t i = w->first; i < w->last; i++)
-    for (size_t r = 0; r < runs; r++) {
-      const size_t o = r * length;
-      if (!op->backward)
-        w->kernels->activation_forward(at(y, i) + o, at(x, i) + o, NULL, op->activation,
-                                       (real)op->a, length);
-      else if (op->x_mode != FNN_SKIP)
-        w->kernels->activation_backward(grad_at(x, i) + o, grad_at(y, i) + o, at(x, i) + o,
-                                        at(y, i) + o, op->activation, (real)op->a, length,
-                                        accumulate);
-    }
+    if (!op->backward)
+      w->kernels->activation_forward(at(y, i), at(x, i), NULL, op->activation, (real)op->a, rows, n,
+                                     n);
+    else if (op->x_mode != FNN_SKIP)
+      w->kernels->activation_backward(grad_at(x, i), grad_at(y, i), at(x, i), at(y, i),
+                                      op->activation, (real)op->a, rows, n, n, n, accumulate);
 }
 
 static void prelu(worker *w, const fnn_op *op) {
@@ -451,15 +475,15 @@ static void merge(worker *w, const fnn_op *op) {
 static void update(worker *w, const fnn_op *op) {
   const fnn_param *p = &w->program->params[op->kernel];
   enter(w, WHOLE);
-  size_t from, to;
-  share(w, p->rows, 1, &from, &to);
-  if (p->rows == 1) {
-    share(w, p->columns, FNN_LANES, &from, &to);
-    if (from < to)
-      update_block(w, p, (real *)p->grad + from, 0, from, 1, to - from);
+  size_t from, to, rows = p->rows, n = p->columns;
+  join(&rows, &n, p->ld);
+  share(w, rows == 1 ? n : rows, rows == 1 ? FNN_LANES : 1, &from, &to);
+  if (from >= to)
     return;
-  }
-  update_block(w, p, (real *)p->grad + from * p->ld, p->ld, from * p->ld, to - from, p->columns);
+  if (rows == 1)
+    update_block(w, p, (real *)p->grad + from, 0, from, 1, to - from);
+  else
+    update_block(w, p, (real *)p->grad + from * p->ld, p->ld, from * p->ld, to - from, n);
 }
 
 /* The caller's own code runs on the calling thread while the others wait. */

@@ -28,9 +28,13 @@ def aligned_zeros(shape: Sequence[int], dtype: Any) -> np.ndarray:
 def row_stride(columns: int, dtype: Any) -> int:
     """Return the distance of two rows, in elements: whole cache lines, never whole pages.
 
+    Rows of one element follow each other: a matrix of one column is a vector.
+
     Rows a multiple of a page apart compete for the same few cache sets; one line of padding
     spreads them (measured: a factor of four on matrices 2048 wide).
     """
+    if columns == 1:
+        return 1
     itemsize = np.dtype(dtype).itemsize
     size = -(-columns * itemsize // ALIGNMENT) * ALIGNMENT
     if size % PAGE == 0 and size:

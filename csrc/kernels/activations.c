@@ -1,4 +1,4 @@
-/* Activation functions and their derivatives, over rows or longer spans.
+/* Activation functions and their derivatives, over rows of a matrix.
  *
  * Cost per vector of 16 floats: one load, one store and the function; exp is about 15 operations,
  * sigmoid and tanh one division more. */
@@ -222,16 +222,17 @@ static void softmax_backward(real *dx, const real *dy, const real *y, size_t n, 
 /* --- the table's entries ---------------------------------------------------------------------- */
 
 void KERNEL(activation_forward)(real *y, const real *x, const real *bias, int activation,
-                                real slope, size_t n) {
+                                real slope, size_t rows, size_t row, size_t n) {
   const vec s = vec_set(slope);
+#define EACH_ROW for (size_t i = 0; i < rows; i++, y += row, x += row)
 #define MAP(f)                                                                                    \
   if (bias)                                                                                       \
-    SPAN(n, STORE(y, f(vec_add(LOAD(x), LOAD(bias)), s)););                                       \
+    EACH_ROW SPAN(n, STORE(y, f(vec_add(LOAD(x), LOAD(bias)), s)););                              \
   else                                                                                            \
-    SPAN(n, STORE(y, f(LOAD(x), s)););                                                            \
+    EACH_ROW SPAN(n, STORE(y, f(LOAD(x), s)););                                                   \
   break
 #define LONG_MAP(f)                                                                               \
-  LONG_SPAN(n, vec v = LOAD(x); if (bias) v = vec_add(v, LOAD(bias)); STORE(y, f(v, s)););        \
+  EACH_ROW LONG_SPAN(n, vec v = LOAD(x); if (bias) v = vec_add(v, LOAD(bias)); STORE(y, f(v, s));); \
   break
   switch (activation) {
     case FNN_LINEAR:
@@ -251,29 +252,35 @@ void KERNEL(activation_forward)(real *y, const real *x, const real *bias, int ac
     case FNN_SILU: LONG_MAP(silu);
     case FNN_GELU: LONG_MAP(gelu);
     case FNN_MISH: LONG_MAP(mish);
-    default: softmax_forward(y, x, bias, n, activation == FNN_LOG_SOFTMAX);
+    default: EACH_ROW softmax_forward(y, x, bias, n, activation == FNN_LOG_SOFTMAX);
   }
+#undef EACH_ROW
 #undef MAP
 #undef LONG_MAP
 }
 
 void KERNEL(activation_backward)(real *dx, const real *dy, const real *x, const real *y,
-                                 int activation, real slope, size_t n, int accumulate) {
+                                 int activation, real slope, size_t rows, size_t row, size_t y_row,
+                                 size_t n, int accumulate) {
   const vec s = vec_set(slope);
+#define EACH_ROW(from)                                                                            \
+  for (size_t i = 0; i < rows; i++, dx += row, dy += row, from += y_row)
 #define MAP(f, from)                                                                              \
   if (accumulate)                                                                                 \
-    SPAN(n, STORE(dx, vec_fma(LOAD(dy), f##_derivative(LOAD(from), s), LOAD(dx))););              \
+    EACH_ROW(from)                                                                                \
+      SPAN(n, STORE(dx, vec_fma(LOAD(dy), f##_derivative(LOAD(from), s), LOAD(dx))););            \
   else                                                                                            \
-    SPAN(n, STORE(dx, vec_mul(LOAD(dy), f##_derivative(LOAD(from), s))););                        \
+    EACH_ROW(from) SPAN(n, STORE(dx, vec_mul(LOAD(dy), f##_derivative(LOAD(from), s))););         \
   break
 #define LONG_MAP(f, from)                                                                         \
-  LONG_SPAN(n, vec d = f##_derivative(LOAD(from), s), g = LOAD(dy);                               \
-            STORE(dx, accumulate ? vec_fma(g, d, LOAD(dx)) : vec_mul(g, d)););                    \
+  EACH_ROW(from)                                                                                  \
+    LONG_SPAN(n, vec d = f##_derivative(LOAD(from), s), g = LOAD(dy);                             \
+              STORE(dx, accumulate ? vec_fma(g, d, LOAD(dx)) : vec_mul(g, d)););                  \
   break
   switch (activation) {
     case FNN_LINEAR:
       if (!accumulate && dx == dy) break;
-      MAP(linear, dy);
+      MAP(linear, y);
     case FNN_RELU: MAP(relu, y);
     case FNN_LEAKY_RELU: MAP(leaky_relu, y);
     case FNN_RELU6: MAP(relu6, y);
@@ -288,8 +295,9 @@ void KERNEL(activation_backward)(real *dx, const real *dy, const real *x, const 
     case FNN_SILU: LONG_MAP(silu, x);
     case FNN_GELU: LONG_MAP(gelu, x);
     case FNN_MISH: LONG_MAP(mish, x);
-    default: softmax_backward(dx, dy, y, n, accumulate, activation == FNN_LOG_SOFTMAX);
+    default: EACH_ROW(y) softmax_backward(dx, dy, y, n, accumulate, activation == FNN_LOG_SOFTMAX);
   }
+#undef EACH_ROW
 #undef MAP
 #undef LONG_MAP
 }

@@ -15,9 +15,10 @@ void KERNEL(transpose)(real *to, size_t to_row, const real *from, size_t from_ro
                        size_t k);
 
 void KERNEL(activation_forward)(real *y, const real *x, const real *bias, int activation,
-                                real slope, size_t n);
+                                real slope, size_t rows, size_t row, size_t n);
 void KERNEL(activation_backward)(real *dx, const real *dy, const real *x, const real *y,
-                                 int activation, real slope, size_t n, int accumulate);
+                                 int activation, real slope, size_t rows, size_t row, size_t y_row,
+                                 size_t n, int accumulate);
 void KERNEL(prelu_forward)(real *y, const real *x, const real *alpha, size_t n);
 void KERNEL(prelu_backward)(real *dx, real *dalpha, const real *dy, const real *x,
                             const real *alpha, size_t n, int accumulate);

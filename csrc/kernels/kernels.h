@@ -63,13 +63,15 @@ typedef struct FN(fnn_kernels) {
   void (*transpose)(real *to, size_t to_row, const real *from, size_t from_row, size_t n, size_t k);
 
   /* --- activations.c --------------------------------------------------------------------- */
-  /* y = f(x + bias); bias may be NULL; y may be x. One row for FNN_SOFTMAX and FNN_LOG_SOFTMAX. */
+  /* y = f(x + bias) for rows of n elements, `row` apart; bias may be NULL; y may be x. */
   void (*activation_forward)(real *y, const real *x, const real *bias, int activation, real slope,
-                             size_t n);
+                             size_t rows, size_t row, size_t n);
   /* dx = (accumulate ? dx : 0) + dy f'(x). Uses y where f' can be had from it; x is read only by
-   * silu, gelu and mish (NULL otherwise). dx may be dy. One row for the softmaxes. */
+   * silu, gelu and mish (NULL otherwise). dx may be dy. Rows of dx and dy are `row` apart, those of
+   * x and y `y_row`. */
   void (*activation_backward)(real *dx, const real *dy, const real *x, const real *y,
-                              int activation, real slope, size_t n, int accumulate);
+                              int activation, real slope, size_t rows, size_t row, size_t y_row,
+                              size_t n, int accumulate);
   /* y = x > 0 ? x : alpha x;  dx as above; dalpha += dy min(x, 0) summed by the caller's rows. */
   void (*prelu_forward)(real *y, const real *x, const real *alpha, size_t n);
   void (*prelu_backward)(real *dx, real *dalpha, const real *dy, const real *x, const real *alpha,

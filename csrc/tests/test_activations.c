@@ -64,7 +64,7 @@ static void forward(void) {
         label("forward %d n=%zu variant=%d", activation, n, variant);
         FOR_TABLES {
           real *y = variant & 2 ? copy_of(2, x, n) : output(2, n);
-          k->activation_forward(y, variant & 2 ? y : x, bias, activation, slope, n);
+          k->activation_forward(y, variant & 2 ? y : x, bias, activation, slope, 1, n, n);
           agree(y, n);
           for (size_t i = 0; i < n && table == 0 && !flushing; i++) {
             const real z = bias ? x[i] + bias[i] : x[i];
@@ -102,10 +102,10 @@ static void backward(void) {
         label("backward %d n=%zu variant=%d", activation, n, variant);
         FOR_TABLES {
           real *y = output(2, n);
-          k->activation_forward(y, x, NULL, activation, slope, n);
+          k->activation_forward(y, x, NULL, activation, slope, 1, n, n);
           real *dx = in_place ? copy_of(4, dy, n) : accumulate ? copy_of(4, before, n) : output(4, n);
           k->activation_backward(dx, in_place ? dx : dy, activation >= FNN_SILU ? x : NULL, y,
-                                 activation, slope, n, accumulate);
+                                 activation, slope, 1, n, n, n, accumulate);
           agree(dx, n);
           for (size_t i = 0; i < n && table == 0 && !flushing; i++) {
             const long double h = 1e-5L;
@@ -126,7 +126,7 @@ static void backward_wild(void) {
     const real *x = numbers(0, 100, -8, 8, 1), *dy = numbers(1, 100, -2, 2, 1);
     FOR_TABLES {
       real *dx = output(2, 100);
-      k->activation_backward(dx, dy, x, x, activation, (real)0.3, 100, 0);
+      k->activation_backward(dx, dy, x, x, activation, (real)0.3, 1, 100, 100, 100, 0);
       agree(dx, 100);
     }
   }
@@ -144,12 +144,12 @@ static void softmaxes(void) {
         label("softmax log=%d n=%zu variant=%d", logarithm, n, variant);
         FOR_TABLES {
           real *y = output(3, n), *dx = output(4, n);
-          k->activation_forward(y, x, bias, activation, 0, n);
-          k->activation_backward(dx, dy, NULL, y, activation, 0, n, 0);
+          k->activation_forward(y, x, bias, activation, 0, 1, n, n);
+          k->activation_backward(dx, dy, NULL, y, activation, 0, 1, n, n, n, 0);
           agree(y, n);
           agree(dx, n);
           real *again = copy_of(5, dx, n);
-          k->activation_backward(again, dy, NULL, y, activation, 0, n, 1);
+          k->activation_backward(again, dy, NULL, y, activation, 0, 1, n, n, n, 1);
           agree(again, n);
           long double largest = -INFINITY, sum = 0, total = 0, z[100];
           for (size_t i = 0; i < n; i++) {
@@ -176,10 +176,34 @@ static void softmaxes(void) {
     const real *x = numbers(0, 33, -8, 8, 1);
     FOR_TABLES {
       real *y = output(1, 33);
-      k->activation_forward(y, x, NULL, FNN_SOFTMAX, 0, 33);
+      k->activation_forward(y, x, NULL, FNN_SOFTMAX, 0, 1, 33, 33);
       agree(y, 33);
-      k->activation_forward(y, x, NULL, FNN_LOG_SOFTMAX, 0, 33);
+      k->activation_forward(y, x, NULL, FNN_LOG_SOFTMAX, 0, 1, 33, 33);
       agree(y, 33);
+    }
+  }
+}
+
+/* Rows of a matrix are the rows one by one, and what lies between them is left alone. */
+static void rows(void) {
+  const size_t count = 3, n = 21, row = 25, y_row = 23;
+  for (int activation = 0; activation <= FNN_LOG_SOFTMAX; activation++) {
+    const real *x = numbers(0, count * row, -8, 8, 0), *bias = numbers(1, n, -1, 1, 0);
+    const real *dy = numbers(2, count * row, -1, 1, 0), *z = numbers(3, count * y_row, -1, 1, 0);
+    label("rows %d", activation);
+    FOR_TABLES {
+      real *y = copy_of(4, x, count * row), *one_y = copy_of(5, x, count * row);
+      real *dx = copy_of(6, dy, count * row), *one_dx = copy_of(7, dy, count * row);
+      k->activation_forward(y, y, bias, activation, (real)0.3, count, row, n);
+      k->activation_backward(dx, dx, z, z, activation, (real)0.3, count, row, y_row, n, 0);
+      for (size_t i = 0; i < count; i++) {
+        real *a = one_y + i * row, *b = one_dx + i * row;
+        k->activation_forward(a, a, bias, activation, (real)0.3, 1, 0, n);
+        k->activation_backward(b, b, z + i * y_row, z + i * y_row, activation, (real)0.3, 1, 0, 0, n,
+                               0);
+      }
+      check(!memcmp(y, one_y, count * row * sizeof(real)), "forward differs");
+      check(!memcmp(dx, one_dx, count * row * sizeof(real)), "backward differs");
     }
   }
 }
@@ -217,6 +241,7 @@ static void cases(void) {
   backward();
   backward_wild();
   softmaxes();
+  rows();
   prelu();
 }
 

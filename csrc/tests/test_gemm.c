@@ -82,6 +82,12 @@ static void cases(void) {
       if (!(variant & SCRATCH_C && variant & ACCUMULATE))
         product(sizes[s][0], sizes[s][1], sizes[s][2], s % 2 ? 3 : 0,
                 variant & SPARSE ? (s % 3 == 0 ? 0.0 : 0.2) : 0.9, variant);
+  static const size_t narrow[][3] = {{1, 1, 40}, {50, 1, 33}, {1300, 1, 70}, {37, 1, 9000}, {37, 30, 1}};
+  for (size_t s = 0; s < COUNT(narrow); s++)
+    for (int variant = 0; variant < 64; variant++)
+      for (size_t padding = 0; padding < 3; padding += 2)
+        if (!(variant & SCRATCH_C && variant & ACCUMULATE))
+          product(narrow[s][0], narrow[s][1], narrow[s][2], padding, 0.3, variant);
   for (int sparse = 0; sparse <= SPARSE; sparse += SPARSE) {
     product(80, 4096 / sizeof(real), 30, 0, 0.3, sparse); /* rows of B whole pages apart */
     product(600, 20, 11, 1, 0.3, sparse);                 /* more rows than a list takes */

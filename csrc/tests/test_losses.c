@@ -103,7 +103,7 @@ static void row(int kind, size_t n, int variant) {
       real *by_activation = output(7, n);
       k->activation_forward(by_activation, p, NULL,
                             kind == FNN_BINARY_CROSSENTROPY_LOGITS ? FNN_SIGMOID : FNN_SOFTMAX, 0,
-                            n);
+                            1, n, n);
       check(!memcmp(q, by_activation, n * sizeof *q), "probabilities are the activation's bits");
     }
     if (flushing || table) continue;
