@@ -38,13 +38,17 @@ def installed(name: str) -> bool:
 
 
 def import_seconds(name: str, statement: str) -> float:
-    """Import in a fresh interpreter and return what the import alone took."""
-    variables = LIBRARIES[name][1]
+    """Import in a fresh interpreter and return what the import alone took.
+
+    The first time writes the byte code, as pip does for what it installs.
+    """
+    environment = {**os.environ, **LIBRARIES[name][1]}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     code = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
     with tempfile.TemporaryDirectory() as elsewhere:  # so that no checkout is imported instead
         result = subprocess.run(
             [sys.executable, "-c", code],
-            env={**os.environ, **variables},
+            env=environment,
             cwd=elsewhere,
             capture_output=True,
             text=True,
