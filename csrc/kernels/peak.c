@@ -10,7 +10,7 @@
 #endif
 
 /* Makes the compiler believe that a vector has changed. */
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(FNN_SIMD_EMULATION)
 #define KEEP_REG(r) __asm__ volatile("" : "+x"(r))
 #elif defined(__aarch64__)
 #define KEEP_REG(r) __asm__ volatile("" : "+w"(r))
