@@ -222,7 +222,7 @@ static void dense_forward_epilogue(void *context, real *block, size_t row, size_
 }
 
 #define MANY_ROWS 32        /* for each thread */
-#define FEW_WEIGHTS 8192    /* that each thread may as well read all of */
+#define FEW_WEIGHTS 32768   /* that each thread may as well read all of */
 
 /* Whether a product of few samples and many weights is divided by columns of the result, so that
  * each thread reads its own part of the weights; else it is divided by samples, and no thread waits
