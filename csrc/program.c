@@ -8,12 +8,17 @@
  * reads what others wrote. Threads wait for each other only between operations of different kinds
  * and before a WHOLE one; a step of a small network has two such places. To that end all gradients
  * of tensors are made first, then those of the dense layers' parameters (no parameter gets gradients
- * from both a dense and another operation). Work is divided over outputs, never over
- * a sum, so the bits do not depend on it.
+ * from both a dense and another operation).
+ *
+ * Processors are never equally fast, so the samples of a large batch and the kernels' elements are
+ * divided while they are worked on: who is done with his own share helps others (take). Small batches
+ * are divided evenly. Work is divided over outputs, never over a sum, so the bits do not depend on
+ * it.
  *
  * Compiled once per element type.
  */
 #include <stdatomic.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "gemm.h"
@@ -41,6 +46,7 @@ typedef struct {
   reach since;         /* what has been done since the last barrier */
   int values_visible;  /* a barrier has passed since the losses wrote their row values */
   real *scratch;
+  size_t elements;     /* of the kernels that are divided while they are trained; 0: evenly */
   size_t n;            /* samples of this batch */
   size_t first, last;  /* this thread's samples */
   const double *c;     /* coefficients of this step */
@@ -87,6 +93,51 @@ static void share(const worker *w, size_t n, size_t unit, size_t *from, size_t *
     *to = n;
   if (*from > n)
     *from = n;
+}
+
+/* ---- dividing work while it is done ---------------------------------------------------------- */
+
+/* What is left of a thread's share of a phase: things from..to, `from` in the upper half. Its owner
+ * takes parts off the front; who has finished takes them off the others' backs. So every thread
+ * keeps nearly the same part of the weights from step to step, and none waits long for a slower one.
+ * Between phases all are empty. */
+typedef _Atomic uint64_t remaining;
+
+static remaining *remaining_of(const worker *w, int thread) {
+  const run_state *run = w->run;
+  return (remaining *)(run->scratch + ((size_t)thread + 1) * run->scratch_bytes - FNN_CACHE_LINE);
+}
+
+static void offer(const worker *w, size_t from, size_t to) {
+  atomic_store_explicit(remaining_of(w, w->thread), (uint64_t)from << 32 | to, memory_order_relaxed);
+}
+
+/* Takes half of what is left of somebody's share, but between `fewest` and `most`; 0: nothing is
+ * left. */
+static int take(const worker *w, size_t fewest, size_t most, size_t *from, size_t *to) {
+  for (int k = 0; k < w->threads; k++) {
+    remaining *share = remaining_of(w, (w->thread + k) % w->threads);
+    uint64_t old = atomic_load_explicit(share, memory_order_relaxed), left;
+    do {
+      *from = old >> 32, *to = (uint32_t)old;
+      if (*from >= *to)
+        break;
+      size_t part = least((*to - *from) / 2, most);
+      if (part < fewest)
+        part = fewest;
+      if (part < *to - *from) {
+        if (k == 0)
+          *to = *from + part;
+        else
+          *from = *to - part;
+      }
+      left = k == 0 ? (uint64_t)*to << 32 | (uint32_t)old : (old & ~(uint64_t)UINT32_MAX) | *from;
+    } while (!atomic_compare_exchange_weak_explicit(share, &old, left, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    if (*from < *to)
+      return 1;
+  }
+  return 0;
 }
 
 /* ---- gathering ------------------------------------------------------------------------------ */
@@ -336,19 +387,26 @@ static void dense_backward(worker *w, const fnn_op *op) {
   }
 }
 
-/* dW = x' dz; db = sum dz; and the optimizer's step, if it needs nothing else. */
-static void dense_parameters(worker *w, const fnn_op *op) {
+static int trains_kernel(const fnn_op *op) {
+  return op->code == FNN_DENSE && op->kernel_mode != FNN_SKIP;
+}
+static size_t elements_of(const worker *w, const fnn_op *op) {
+  const fnn_param *kernel = &w->program->params[op->kernel];
+  return kernel->rows * kernel->columns;
+}
+
+/* The row (or column) of W that its element number e belongs to, in whole tiles. Neighbouring parts
+ * of the elements thus become neighbouring parts of W. */
+static size_t line_of(size_t e, size_t lines, size_t length, size_t unit) {
+  return e >= lines * length ? lines : e / length / unit * unit;
+}
+
+/* dW = x' dz, and the optimizer's step, if it needs nothing else, for about elements from..to. */
+static void dense_kernel_gradient(worker *w, const fnn_op *op, size_t from, size_t to) {
   const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
   const fnn_param *kernel = &w->program->params[op->kernel];
   const size_t inputs = kernel->rows, outputs = kernel->columns;
   dense_context context = {w, op};
-  if (op->kernel_mode == FNN_SKIP && (op->bias < 0 || op->bias_mode == FNN_SKIP))
-    return;
-  enter(w, PARAMETERS);
-  if (op->bias >= 0 && op->bias_mode != FNN_SKIP)
-    dense_bias_gradient(w, op, y);
-  if (op->kernel_mode == FNN_SKIP)
-    return;
   const int fused = op->kernel_mode == FNN_FUSED;
   const FN(fnn_product) dw = {
       .a_sparse = sparse(w, op->x, 0, outputs),
@@ -360,13 +418,67 @@ static void dense_parameters(worker *w, const fnn_op *op) {
       .epilogue = fused ? dense_update_epilogue : NULL,
       .context = &context,
   };
-  size_t from, to;
   if (inputs >= 2 * FNN_LANES * (size_t)w->threads || inputs >= outputs) {
-    share(w, inputs, outputs == 1 ? FNN_LANES : (size_t)w->kernels->tile_rows, &from, &to);
-    FN(fnn_gemm)(&dw, from, to, 0, outputs, w->scratch);
+    const size_t unit = outputs == 1 ? FNN_LANES : (size_t)w->kernels->tile_rows;
+    FN(fnn_gemm)(&dw, line_of(from, inputs, outputs, unit), line_of(to, inputs, outputs, unit), 0,
+                 outputs, w->scratch);
   } else {
-    share(w, outputs, FNN_LANES, &from, &to);
-    FN(fnn_gemm)(&dw, 0, inputs, from, to, w->scratch);
+    FN(fnn_gemm)(&dw, 0, inputs, line_of(from, outputs, inputs, FNN_LANES),
+                 line_of(to, outputs, inputs, FNN_LANES), w->scratch);
+  }
+}
+
+/* The parameters' gradients of one dense layer, evenly divided; only the bias if the kernels are
+ * divided while they are trained. */
+static void dense_parameters(worker *w, const fnn_op *op) {
+  const int biased = op->bias >= 0 && op->bias_mode != FNN_SKIP;
+  if (!biased && !trains_kernel(op))
+    return;
+  enter(w, PARAMETERS);
+  if (biased)
+    dense_bias_gradient(w, op, &w->program->tensors[op->y]);
+  if (trains_kernel(op) && !w->elements) {
+    const size_t elements = elements_of(w, op), t = (size_t)w->thread, threads = (size_t)w->threads;
+    dense_kernel_gradient(w, op, elements * t / threads, elements * (t + 1) / threads);
+  }
+}
+
+#define LEAST_ELEMENTS 4096 /* that are worth being taken by themselves */
+
+/* How many elements of kernels to divide while they are trained: 0, if the work is too little, if
+ * every part of it is to be timed, or if a kernel's gradient has several contributions, whose order
+ * must stay. */
+static size_t elements_to_divide(const worker *w) {
+  const fnn_program *p = w->program;
+  size_t elements = 0;
+  for (size_t i = 0; i < p->n_backward; i++)
+    if (trains_kernel(&p->backward[i])) {
+      if (p->backward[i].kernel_mode == FNN_ACCUMULATE)
+        return 0;
+      elements += elements_of(w, &p->backward[i]);
+    }
+  return w->threads > 1 && !w->job->times && elements <= UINT32_MAX &&
+                 elements > 2 * LEAST_ELEMENTS * (size_t)w->threads
+             ? elements
+             : 0;
+}
+
+/* The gradients of all kernels, one after the other being one long row of elements. */
+static void dense_kernels(worker *w) {
+  const fnn_program *p = w->program;
+  size_t from, to;
+  offer(w, w->elements * (size_t)w->thread / (size_t)w->threads,
+        w->elements * ((size_t)w->thread + 1) / (size_t)w->threads);
+  while (take(w, LEAST_ELEMENTS, SIZE_MAX, &from, &to)) {
+    size_t begin = 0;
+    for (size_t i = 0; i < p->n_backward && begin < to; i++)
+      if (trains_kernel(&p->backward[i])) {
+        const size_t end = begin + elements_of(w, &p->backward[i]);
+        if (end > from)
+          dense_kernel_gradient(w, &p->backward[i], from > begin ? from - begin : 0,
+                                least(to, end) - begin);
+        begin = end;
+      }
   }
 }
 
@@ -665,14 +777,19 @@ static void timed(worker *w, size_t part) {
   }
 }
 
-static int step(worker *w, size_t begin) {
+static int runs_forward(const worker *w, const fnn_op *op) {
+  return !(op->folded && w->job->mode != FNN_PREDICT);
+}
+
+/* From the rows of the data to the gradients of all tensors, for this thread's samples. */
+static int pass(worker *w, size_t begin) {
   const fnn_program *p = w->program;
   const fnn_mode mode = w->job->mode;
   const size_t forward = FNN_TIME_OPERATIONS, backward = forward + p->n_ops;
   gather(w, begin);
   timed(w, FNN_TIME_GATHER);
   for (size_t i = 0; i < p->n_ops; i++)
-    if (!(p->ops[i].folded && mode != FNN_PREDICT)) {
+    if (runs_forward(w, &p->ops[i])) {
       if (execute(w, &p->ops[i], 0, i))
         return 1;
       timed(w, forward + i);
@@ -685,19 +802,74 @@ static int step(worker *w, size_t begin) {
   if (losses_and_metrics(w))
     return 1;
   timed(w, FNN_TIME_LOSSES);
-  if (mode == FNN_TRAIN) {
-    for (size_t i = 0; i < p->n_backward; i++) {
-      if (execute(w, &p->backward[i], 1, i))
-        return 1;
-      timed(w, backward + i);
-    }
-    for (size_t i = 0; i < p->n_backward; i++) {
-      if (p->backward[i].code == FNN_DENSE)
+  for (size_t i = 0; mode == FNN_TRAIN && i < p->n_backward; i++) {
+    if (execute(w, &p->backward[i], 1, i))
+      return 1;
+    timed(w, backward + i);
+  }
+  return 0;
+}
+
+#define FEWEST_SAMPLES 32 /* of a part: for fewer, the weights would be read too often */
+#define MOST_SAMPLES 96   /* whose tensors stay in L2 */
+
+static int is_by_sample(const worker *w, const fnn_op *op) {
+  if (op->code != FNN_DENSE)
+    return op->code != FNN_CALL && !(op->code == FNN_PRELU && op->backward);
+  const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
+  return !op->backward ? x->density >= 0 : op->x_mode == FNN_SKIP || y->grad_density >= 0;
+}
+
+/* Whether a large batch can be passed through in parts, which the threads take as they are done with
+ * others: no operation may need the whole batch, or still have to look for zeros. */
+static int passes_in_parts(const worker *w) {
+  const fnn_program *p = w->program;
+  const int train = w->job->mode == FNN_TRAIN;
+  if (w->n < 2 * MOST_SAMPLES * (size_t)w->threads || w->job->times)
+    return 0;
+  for (size_t i = 0; i < p->n_ops; i++)
+    if (runs_forward(w, &p->ops[i]) && !is_by_sample(w, &p->ops[i]))
+      return 0;
+  for (size_t i = 0; train && i < p->n_backward; i++)
+    if (!is_by_sample(w, &p->backward[i]))
+      return 0;
+  for (size_t i = 0; w->job->mode != FNN_PREDICT && i < p->n_losses + p->n_metrics; i++) {
+    const int is_loss = i < p->n_losses;
+    const fnn_term *term = is_loss ? &p->losses[i] : &p->metrics[i - p->n_losses];
+    if (term->kind < 0 || (is_loss && train && term->reduction == FNN_MEAN_WEIGHTED))
+      return 0;
+  }
+  return 1;
+}
+
+static int step(worker *w, size_t begin) {
+  const fnn_program *p = w->program;
+  const size_t parameters = FNN_TIME_OPERATIONS + p->n_ops + p->n_backward;
+  if (passes_in_parts(w)) {
+    enter(w, WHOLE); /* until nobody looks for samples of the last batch */
+    w->since = ROWS;
+    offer(w, w->first, w->last);
+    while (take(w, FEWEST_SAMPLES, MOST_SAMPLES, &w->first, &w->last))
+      pass(w, begin);
+    w->values_visible = 0; /* also of a thread that came too late for any */
+  } else if (pass(w, begin)) {
+    return 1;
+  }
+  if (w->job->mode == FNN_PREDICT)
+    return 0;
+  if (w->job->mode == FNN_TRAIN) {
+    for (size_t i = 0; i < p->n_backward; i++)
+      if (p->backward[i].code == FNN_DENSE) {
         dense_parameters(w, &p->backward[i]);
-      else if (p->backward[i].code == FNN_UPDATE)
+        timed(w, parameters + i);
+      }
+    if (w->elements)
+      dense_kernels(w);
+    for (size_t i = 0; i < p->n_backward; i++)
+      if (p->backward[i].code == FNN_UPDATE) {
         update(w, &p->backward[i]);
-      timed(w, backward + p->n_backward + i);
-    }
+        timed(w, parameters + i);
+      }
   }
   sums(w);
   timed(w, FNN_TIME_SUMS);
@@ -715,6 +887,8 @@ static void region(void *context, fnn_team *team, int thread, int threads) {
   };
   if (job->times)
     w.mark = fnn_seconds();
+  if (job->mode == FNN_TRAIN)
+    w.elements = elements_to_divide(&w);
   size_t number = 0;
   for (size_t begin = 0; begin < job->n; begin += job->batch, number++) {
     const size_t n = job->n - begin < job->batch ? job->n - begin : job->batch;
@@ -740,6 +914,8 @@ int FN(fnn_run)(const fnn_program *program, const fnn_job *job, int threads, voi
                 size_t scratch_bytes, size_t *done) {
   run_state run = {.program = program, .job = job, .scratch = scratch,
                    .scratch_bytes = scratch_bytes};
+  for (int i = 0; i < threads; i++)
+    *(remaining *)((char *)scratch + ((size_t)i + 1) * scratch_bytes - FNN_CACHE_LINE) = 0;
   fnn_parallel(threads, region, &run);
   *done = run.done;
   return atomic_load(&run.result);
@@ -763,5 +939,5 @@ size_t FN(fnn_scratch)(const fnn_program *p, size_t batch) {
         if (need[k] > most)
           most = need[k];
     }
-  return (most * sizeof(real) + 63) / 64 * 64;
+  return up(most * sizeof(real), FNN_CACHE_LINE) + FNN_CACHE_LINE; /* the last: remaining_of() */
 }

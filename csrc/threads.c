@@ -29,7 +29,6 @@
 #include "cpu.h"
 #include "fastnn.h"
 
-#define CACHE_LINE 64
 #define IDLE_SPIN 50000    /* nanoseconds: of a worker between two regions */
 #define BARRIER_SPIN 200000 /* at most; parking would add its wake-up to the step */
 #define BARRIER_SPIN_LEAST 1000
@@ -66,7 +65,7 @@ static void fp_leave(fp_state state) { (void)state; }
 
 /* A number that changes, and who sleeps until it does. */
 typedef struct {
-  _Alignas(CACHE_LINE) _Atomic uint32_t value;
+  _Alignas(FNN_CACHE_LINE) _Atomic uint32_t value;
   _Atomic uint32_t sleepers;
 } event;
 
@@ -143,7 +142,7 @@ static void post(event *e, uint32_t value) {
 
 struct fnn_team {
   int threads, may_spin;
-  _Alignas(CACHE_LINE) _Atomic uint32_t arrived; /* at the barrier of this generation */
+  _Alignas(FNN_CACHE_LINE) _Atomic uint32_t arrived; /* at the barrier of this generation */
   event generation;
 };
 

@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#define FNN_CACHE_LINE 64
+
 typedef struct fnn_team fnn_team;
 typedef void (*fnn_region)(void *context, fnn_team *team, int thread, int threads);
 

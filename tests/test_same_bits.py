@@ -35,18 +35,18 @@ def case_named(name, dtype):
     return case
 
 
-def trained(case, start, threads):
+def trained(case, start, threads, batch=32):
     """Return everything that three epochs leave behind, as bytes."""
     restore(case, start)
     optimizer = optimizers.Adam(0.01)
     prog = case.build(optimizer)
-    engine = case.engine(CEngine, prog, 32)
+    engine = case.engine(CEngine, prog, batch)
     engine.use_threads(threads)
     rows = np.random.default_rng(3).permutation(case.rows)
     for _ in range(3):
-        steps = -(-case.rows // 32)
+        steps = -(-case.rows // batch)
         coefficients = optimizer.coefficients(optimizer.iterations, steps)
-        engine.train(rows, 32, coefficients, step=optimizer.iterations, seed=2**50 + 1)
+        engine.train(rows, batch, coefficients, step=optimizer.iterations, seed=2**50 + 1)
         optimizer.iterations += steps
     engine.evaluate(rows, 20)
     outputs = [np.zeros((case.rows, *o.sample_shape), o.dtype) for o in case.outputs]
@@ -75,6 +75,19 @@ def test_threads_and_instruction_sets_leave_the_same_bits(name, dtype):
     different = [key for key, left in found.items() if left != reference]
     assert not different
     assert trained(case, [w + 1e-3 for w in start], 1) != reference  # the test can fail
+
+
+@pytest.mark.parametrize("density", WIDE.values())
+def test_large_batches_in_parts_leave_the_same_bits(density):
+    """Threads take parts of a large batch, and of the weights, as they are done with others."""
+    config.set_random_seed(1)
+    case = wide(np.random.default_rng(2), density, n=2900)
+    start = snapshot(case)
+    _core.set_num_threads(max(THREADS))
+    reference = trained(case, start, 1, batch=800)
+    for threads in (2, 3, 4, 8):
+        assert trained(case, start, threads, batch=800) == reference
+    assert trained(case, start, 2, batch=790) != reference
 
 
 def test_how_an_epoch_is_cut_into_calls_decides_nothing():
