@@ -504,6 +504,35 @@ def test_predict_does_not_depend_on_the_split_into_batches(engine):
     assert model.predict_on_batch(x[:2]).shape == (2, 3)
 
 
+def test_predict_writes_into_a_given_array(engine):
+    i = Input((3,))
+    two = Model(i, [Dense(2, name="a")(i), Dense(1, name="b")(i)])
+    one = Model(i, two.outputs[0])
+    x = np.random.default_rng(0).random((70, 3), np.float32)
+    expected = two.predict(x, verbose=0)
+    out = np.full((70, 2), np.nan, np.float32)
+    for _ in range(2):
+        assert one.predict(x, verbose=0, out=out) is out
+        np.testing.assert_array_equal(out, expected[0])
+    both = [np.full((70, 2), np.nan, np.float32), np.full((70, 1), np.nan, np.float32)]
+    assert two.predict(x, verbose=0, out=both) is both
+    np.testing.assert_array_equal(both[1], expected[1])
+    for wrong, message in [
+        (out[:69], r"shape \(70, 2\)"),
+        (out.astype(np.float64), "dtype float32"),
+        (np.asfortranarray(out), "C-contiguous"),
+        (out.tolist(), "NumPy array"),
+    ]:
+        with pytest.raises((ValueError, TypeError), match=message):
+            one.predict(x, verbose=0, out=wrong)
+    with pytest.raises(ValueError, match="2 arrays"):
+        two.predict(x, verbose=0, out=out)
+    square = Model(i, Dense(3)(i))
+    with pytest.raises(ValueError, match="shares memory"):
+        square.predict(x, verbose=0, out=x)
+    np.testing.assert_array_equal(one.predict(x, verbose=0), expected[0])
+
+
 def test_predict_sees_new_weights_and_new_layers(engine):
     x, _ = data(5)
     model = classifier()

@@ -34,6 +34,36 @@ class Quick:
         self.dtype = output.dtype
 
 
+def given_outputs(model: Any, out: Any, fresh: list[np.ndarray], data: Any) -> list[np.ndarray]:
+    """Return the arrays of `out` in the order of the outputs, if they are like the `fresh` ones."""
+    who = "predict: expected out to be"
+    places = model.pack_outputs(range(len(fresh)))
+    if isinstance(places, dict):
+        if not isinstance(out, dict) or out.keys() != places.keys():
+            raise ValueError(f"{who} a dict of {list(places)}, got {out!r:.80}")
+        arrays = [out[name] for name in places]
+    elif len(fresh) == 1 and not isinstance(places, (list, tuple)):
+        arrays = [out]
+    else:
+        if not isinstance(out, (list, tuple)) or len(out) != len(fresh):
+            raise ValueError(f"{who} {len(fresh)} arrays, got {out!r:.80}")
+        arrays = list(out)
+    for array, like in zip(arrays, fresh, strict=True):
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"{who} a NumPy array, got {type(array).__name__}")
+        if array.shape != like.shape or array.dtype != like.dtype:
+            raise ValueError(
+                f"{who} of shape {like.shape} and dtype {like.dtype}, got {array.shape} and "
+                f"{array.dtype}: make it with np.empty({like.shape}, "
+                f"np.{like.dtype})"
+            )
+        if not array.flags.c_contiguous or not array.flags.writeable:
+            raise ValueError(f"{who} C-contiguous and writeable")
+        if any(np.may_share_memory(array, x) for x in data.inputs):
+            raise ValueError(f"{who} an array of its own, but it shares memory with x")
+    return arrays
+
+
 class Predicting(Compilable):
     """Prediction."""
 
@@ -44,6 +74,8 @@ class Predicting(Compilable):
         verbose: Any = "auto",
         steps: int | None = None,
         callbacks: Any = None,
+        *,
+        out: Any = None,
     ) -> Any:
         """Compute the outputs for data; works before `compile`, too.
 
@@ -58,6 +90,9 @@ class Predicting(Compilable):
         steps : int, optional
             Only so many batches.
         callbacks : list of Callback, optional
+        out : ndarray of shape (n, ...), or for several outputs a list or a dict of them, optional
+            Where to write the result, of the model's dtype and C-contiguous, instead of into new
+            memory. Not in Keras.
 
         Returns
         -------
@@ -78,6 +113,7 @@ class Predicting(Compilable):
             and 0 < len(x) <= quick.slot.capacity
             and callbacks is None
             and steps is None
+            and out is None
             and batch_size is None
             and (verbose == "auto" or verbose == 0)
             and quick.outputs is self.outputs
@@ -121,6 +157,8 @@ class Predicting(Compilable):
         outputs = [
             np.empty((data.rows, *program.tensors[i].shape), program.dtype) for i in program.outputs
         ]
+        if out is not None:
+            outputs = given_outputs(self, out, outputs, data)
         watched = hooks is not None and hooks.watches_batches("predict")
         pace = Pace(
             SHOWN if watched else QUIET,
@@ -138,7 +176,7 @@ class Predicting(Compilable):
             hooks.on_predict_end()
         if len(data.inputs) == 1 and self.pack_outputs(outputs) is outputs[0]:
             engines.quick = Quick(self, slot, data.inputs[0], outputs[0])
-        return self.pack_outputs(outputs)
+        return self.pack_outputs(outputs) if out is None else out
 
     def predict_on_batch(self, x: Any) -> Any:
         """Compute the outputs for one batch, silently."""
