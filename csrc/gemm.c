@@ -3,11 +3,12 @@
  * order of a sum: p runs upwards for every element of C.
  *
  * The loops, from outside (BLIS's five, see Van Zee and van de Geijn, ACM TOMS 41(3), 2015):
- *   columns of C, so that a packed block of B stays in L2
- *     rows of C, so that a block of C (and a packed block of A) stays in L2
- *       p in steps of K_BLOCK, so that a panel of B stays in L1
- *         panels of B
- *           tiles of rows
+ *   columns of C
+ *     p, so that a packed block of B stays in L2; all of it, if C is not stored
+ *       rows of C, so that a block of C (and a packed block of A) stays in L2
+ *         p in steps of K_BLOCK, so that a panel of B stays in L1
+ *           panels of B
+ *             tiles of rows
  */
 #include <string.h>
 
@@ -18,24 +19,36 @@
 #define C_SCRATCH 8192        /* elements of a block of C that only the epilogue sees: 32 KiB */
 #define C_ROWS 96             /* rows of a block of C */
 #define PAGE 4096             /* rows of B whole pages apart share a few cache sets: then, and */
-#define PACK_B_ROWS 64        /* with enough rows of C to pay for it, B is packed */
-#define PACK_A_STEPS 48       /* shorter columns of A are read where they lie */
+#define PACK_B_ROWS 64        /* with enough rows of C to pay for it, B is packed; */
+#define PACK_B_MANY_ROWS 512  /* with so many always: its rows lie on as many pages */
+#define PACK_A_STEPS 48       /* shorter columns of A are read where they lie, */
+#define PACK_A_COLUMNS 128    /* and its rows too, unless they are whole pages apart and often used */
+
+static int is_paged(size_t row) { return row * sizeof(real) % PAGE == 0; }
 
 int FN(fnn_packs_b)(const FN(fnn_product) *s, size_t m) {
-  return s->b_transposed || (s->b_row * sizeof(real) % PAGE == 0 && m >= PACK_B_ROWS);
+  return s->b_transposed || (is_paged(s->b_row) && m >= PACK_B_ROWS);
 }
 
 typedef struct {
-  size_t columns, rows; /* of a block of C */
+  size_t columns, rows, depth; /* of blocks of C, and of the block of B that is packed at a time */
   int pack_b, pack_a;
 } blocking;
 
 static blocking choose(const FN(fnn_product) *s, size_t m, size_t n) {
   blocking block;
-  block.pack_b = FN(fnn_packs_b)(s, m);
-  block.pack_a = s->a_row == 1 && s->k >= PACK_A_STEPS;
-  const size_t most = block.pack_b ? B_BLOCK / (s->k ? s->k : 1) / FNN_LANES * FNN_LANES : C_COLUMNS;
-  block.columns = block_columns(n, least(most, C_COLUMNS));
+  block.pack_b = FN(fnn_packs_b)(s, m) || m >= PACK_B_MANY_ROWS;
+  block.pack_a = s->a_step == 1 ? s->a_row != 1 && is_paged(s->a_row) && n >= PACK_A_COLUMNS
+                                : s->k >= PACK_A_STEPS;
+  /* A C that is stored may be left unfinished while all its rows use a shallow, wide block of B. */
+  const size_t depths = block.pack_b && s->c ? (s->k + K_BLOCK - 1) / K_BLOCK : 1;
+  block.depth = depths > 1 ? (s->k + depths - 1) / depths : s->k;
+  size_t most = C_COLUMNS;
+  if (block.pack_b && s->c)
+    most = B_BLOCK / K_BLOCK;
+  else if (block.pack_b)
+    most = least(B_BLOCK / (s->k ? s->k : 1) / FNN_LANES * FNN_LANES, C_COLUMNS);
+  block.columns = block_columns(n, most);
   block.rows = s->c ? C_ROWS : least(C_ROWS, C_SCRATCH / block.columns);
   return block;
 }
@@ -50,25 +63,50 @@ size_t FN(fnn_gemm_scratch)(size_t n, size_t k) {
   return dense > sparse ? dense : sparse;
 }
 
-void FN(fnn_pack_b)(real *to, const FN(fnn_product) *s, size_t n0, size_t n1, size_t width) {
+void FN(fnn_pack_b)(real *to, const FN(fnn_product) *s, size_t p0, size_t p1, size_t n0, size_t n1,
+                    size_t width) {
   const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
-  for (size_t j = n0; j < n1; j += width, to += s->k * width) {
+  for (size_t j = n0; j < n1; j += width, to += (p1 - p0) * width) {
     const size_t n = least(width, n1 - j);
     if (s->b_transposed)
-      kernels->transpose(to, width, s->b + j * s->b_row, s->b_row, n, s->k);
+      kernels->transpose(to, width, s->b + j * s->b_row + p0, s->b_row, n, p1 - p0);
     else
-      for (size_t p = 0; p < s->k; p++) {
-        const real *from = s->b + p * s->b_row + j;
-        for (size_t i = 0; i < n; i++)
-          to[p * width + i] = from[i];
-      }
+      for (size_t p = p0; p < p1; p++)
+        memcpy(to + (p - p0) * width, s->b + p * s->b_row + j, n * sizeof(real));
   }
 }
 
 /* to: k runs of m elements, the columns of a block of A. */
-static void pack_a(real *to, const real *a, size_t a_step, size_t m, size_t k) {
-  for (size_t p = 0; p < k; p++)
-    memcpy(to + p * m, a + p * a_step, m * sizeof(real));
+static void pack_a(real *to, const real *a, size_t a_row, size_t a_step, size_t m, size_t k) {
+  if (a_step == 1)
+    FN(fnn_kernel_table)()->transpose(to, m, a, a_row, m, k);
+  else
+    for (size_t p = 0; p < k; p++)
+      memcpy(to + p * m, a + p * a_step, m * sizeof(real));
+}
+
+/* Where an operand of a block lies: A by rows and steps of p; B by rows, and if it is packed by
+ * panels (`step`: the distance of two; 0: not packed). */
+typedef struct {
+  const real *from;
+  size_t row, step;
+} operand;
+
+static void block_of_tiles(real *c, size_t c_row, operand a, operand b, size_t m, size_t n, size_t k,
+                           int accumulate) {
+  const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
+  /* Tiles of nearly equal height: 32 rows are 6+5+5+6+5+5, never 6+6+6+6+6+2. */
+  const size_t tile_rows = (size_t)kernels->tile_rows;
+  const size_t tiles = (m + tile_rows - 1) / tile_rows, highest = (m + tiles - 1) / tiles;
+  const size_t width = b.step ? b.row : kernels->tile_vectors[highest] * FNN_LANES;
+  for (size_t j = 0; j < n; j += width) {
+    const real *panel = b.step ? b.from + j / width * b.step : b.from + j;
+    for (size_t t = 0; t < tiles; t++) {
+      const size_t i = m * t / tiles, i1 = m * (t + 1) / tiles;
+      kernels->gemm_tile(c + i * c_row + j, c_row, a.from + i * a.row, a.row, a.step, panel, b.row,
+                         i1 - i, least(width, n - j), k, accumulate);
+    }
+  }
 }
 
 static void dense(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, size_t n1,
@@ -83,48 +121,38 @@ static void dense(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, siz
 
   for (size_t jc = n0; jc < n1; jc += block.columns) {
     const size_t jc1 = least(jc + block.columns, n1);
-    if (block.pack_b)
-      FN(fnn_pack_b)(b_scratch, s, jc, jc1, width);
+    size_t pc = 0;
+    do { /* at least once: k = 0 still writes zeros */
+      const size_t pc1 = least(pc + block.depth, s->k);
+      if (block.pack_b)
+        FN(fnn_pack_b)(b_scratch, s, pc, pc1, jc, jc1, width);
 
-    const size_t row_blocks = (m1 - m0 + block.rows - 1) / block.rows;
-    for (size_t r = 0; r < row_blocks; r++) {
-      const size_t ic = m0 + (m1 - m0) * r / row_blocks;
-      const size_t ic1 = m0 + (m1 - m0) * (r + 1) / row_blocks;
-      /* Tiles of nearly equal height: 32 rows are 6+5+5+6+5+5, never 6+6+6+6+6+2. */
-      const size_t tiles = (ic1 - ic + tile_rows - 1) / tile_rows;
-      const size_t highest = (ic1 - ic + tiles - 1) / tiles;
-      const size_t step = block.pack_b ? width : kernels->tile_vectors[highest] * FNN_LANES;
-      real *c = s->c ? s->c + ic * s->c_row + jc : c_scratch;
-      const size_t c_row = s->c ? s->c_row : block.columns;
-
-      size_t p0 = 0;
-      do { /* at least once: k = 0 still writes zeros */
-        const size_t depth = least(K_BLOCK, s->k - p0);
-        const int accumulate = s->accumulate || p0 > 0;
-        const real *a = s->a + ic * s->a_row + p0 * s->a_step;
-        size_t a_step = s->a_step;
-        if (block.pack_a) {
-          pack_a(a_scratch, a, a_step, ic1 - ic, depth);
-          a = a_scratch;
-          a_step = ic1 - ic;
-        }
-        for (size_t j = jc; j < jc1; j += step) {
-          const size_t columns = least(step, jc1 - j);
-          const real *b = block.pack_b ? b_scratch + (j - jc) * s->k + p0 * width
-                                       : s->b + p0 * s->b_row + j;
-          const size_t b_row = block.pack_b ? width : s->b_row;
-          for (size_t t = 0; t < tiles; t++) {
-            const size_t i = (ic1 - ic) * t / tiles, i1 = (ic1 - ic) * (t + 1) / tiles;
-            kernels->gemm_tile(c + i * c_row + (j - jc), c_row, a + i * s->a_row, s->a_row, a_step,
-                               b, b_row, i1 - i, columns, depth, accumulate);
+      const size_t row_blocks = (m1 - m0 + block.rows - 1) / block.rows;
+      for (size_t r = 0; r < row_blocks; r++) {
+        const size_t ic = m0 + (m1 - m0) * r / row_blocks;
+        const size_t ic1 = m0 + (m1 - m0) * (r + 1) / row_blocks;
+        real *c = s->c ? s->c + ic * s->c_row + jc : c_scratch;
+        const size_t c_row = s->c ? s->c_row : block.columns;
+        size_t p0 = pc;
+        do {
+          const size_t p1 = least(p0 + K_BLOCK, pc1);
+          operand a = {s->a + ic * s->a_row + p0 * s->a_step, s->a_row, s->a_step};
+          if (block.pack_a) {
+            pack_a(a_scratch, a.from, s->a_row, s->a_step, ic1 - ic, p1 - p0);
+            a = (operand){a_scratch, 1, ic1 - ic};
           }
-        }
-        p0 += depth;
-      } while (p0 < s->k);
+          const operand b = block.pack_b
+                                ? (operand){b_scratch + (p0 - pc) * width, width, (pc1 - pc) * width}
+                                : (operand){s->b + p0 * s->b_row + jc, s->b_row, 0};
+          block_of_tiles(c, c_row, a, b, ic1 - ic, jc1 - jc, p1 - p0, s->accumulate || p0 > 0);
+          p0 = p1;
+        } while (p0 < pc1);
 
-      if (s->epilogue)
-        s->epilogue(s->context, c, c_row, ic, ic1, jc, jc1);
-    }
+        if (s->epilogue && pc1 == s->k)
+          s->epilogue(s->context, c, c_row, ic, ic1, jc, jc1);
+      }
+      pc = pc1;
+    } while (pc < s->k);
   }
 }
 
@@ -141,7 +169,7 @@ static void column(const FN(fnn_product) *s, size_t m0, size_t m1, real *scratch
   const int lies_as_row = s->a_row == 1 || s->m == 1;
   const FN(fnn_product) row = {
       .m = 1, .n = s->m, .k = s->k,
-      .a = s->b, .a_step = s->b_transposed ? 1 : s->b_row,
+      .a = s->b, .a_row = 1, .a_step = s->b_transposed ? 1 : s->b_row,
       .b = s->a, .b_row = lies_as_row ? s->a_step : s->a_row, .b_transposed = !lies_as_row,
       .c = s->c, .c_row = s->m, .accumulate = s->accumulate,
       .epilogue = s->epilogue ? column_epilogue : NULL, .context = (void *)s,

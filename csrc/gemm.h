@@ -47,10 +47,11 @@ static inline size_t block_columns(size_t n, size_t most) {
   return up((n + blocks - 1) / blocks, FNN_LANES);
 }
 
-/* Whether B is copied for m rows of C, and the copy of columns n0..n1: panels of `width` columns,
- * each k rows one after the other. */
+/* Whether B is copied for m rows of C, and the copy of rows p0..p1 and columns n0..n1: panels of
+ * `width` columns, whose rows follow one another. */
 int FN(fnn_packs_b)(const FN(fnn_product) *product, size_t m);
-void FN(fnn_pack_b)(real *to, const FN(fnn_product) *product, size_t n0, size_t n1, size_t width);
+void FN(fnn_pack_b)(real *to, const FN(fnn_product) *product, size_t p0, size_t p1, size_t n0,
+                    size_t n1, size_t width);
 
 /* fnn_gemm for a sparse A. */
 void FN(fnn_gemm_sparse)(const FN(fnn_product) *product, size_t m0, size_t m1, size_t n0, size_t n1,

@@ -101,7 +101,7 @@ void FN(fnn_gemm_sparse)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t 
           const real *b = s->b + j;
           size_t b_row = s->b_row;
           if (pack_b) {
-            FN(fnn_pack_b)(b_scratch, s, j, j + columns, width);
+            FN(fnn_pack_b)(b_scratch, s, 0, s->k, j, j + columns, width);
             b = b_scratch;
             b_row = width;
           }

@@ -64,7 +64,7 @@ def set_num_threads(n):
 
 
 def peaks(dtype, int threads):
-    """Measure what this machine can do at most, for about 0.1 s.
+    """Measure what this machine can do at most; takes about a second.
 
     Returns
     -------

@@ -88,6 +88,11 @@ static void cases(void) {
       for (size_t padding = 0; padding < 3; padding += 2)
         if (!(variant & SCRATCH_C && variant & ACCUMULATE))
           product(narrow[s][0], narrow[s][1], narrow[s][2], padding, 0.3, variant);
+  static const int deep[] = {PART, PART | B_TRANSPOSED | ACCUMULATE, PART | A_BY_COLUMNS,
+                             PART | SCRATCH_C};
+  for (size_t v = 0; v < COUNT(deep); v++) /* and rows whole pages apart */
+    product(100, 4096 / sizeof(real), 4096 / sizeof(real), 0, 1, deep[v]);
+  product(130, 530, 300, 0, 1, B_TRANSPOSED);
   for (int sparse = 0; sparse <= SPARSE; sparse += SPARSE) {
     product(80, 4096 / sizeof(real), 30, 0, 0.3, sparse); /* rows of B whole pages apart */
     product(600, 20, 11, 1, 0.3, sparse);                 /* more rows than a list takes */

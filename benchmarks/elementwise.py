@@ -1,0 +1,56 @@
+"""Times every activation, loss gradient and optimizer update against a copy of its operands.
+
+    python benchmarks/elementwise.py
+
+One thread, float32. For operands in the second-level cache and in memory: nanoseconds per element,
+and how many times as long it takes as copying as many bytes as it reads and writes. Needs a C
+compiler; the kernels are compiled from csrc/kernels by themselves (elementwise.c).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from ulp import instruction_set
+
+HERE = Path(__file__).resolve().parent
+
+
+def measure(repetitions: int) -> list[tuple[str, str, list[float]]]:
+    """Return group, name and times: cached, in memory, and of the two copies."""
+    with tempfile.TemporaryDirectory() as directory:
+        program = str(Path(directory, "elementwise"))
+        command = [
+            os.environ.get("CC", "cc"), "-O3", "-std=gnu11", "-ffp-contract=off",
+            "-fno-math-errno", *instruction_set(), str(HERE / "elementwise.c"), "-o", program,
+            "-lm",
+        ]  # fmt: skip
+        subprocess.run(command, check=True)
+        result = subprocess.run(
+            [program, str(repetitions)], check=True, capture_output=True, text=True
+        )
+    lines = [line.split("\t") for line in result.stdout.splitlines()]
+    return [(group, name, [float(time) for time in times]) for group, name, *times in lines]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Elementwise kernels against copies.")
+    parser.add_argument("--repeat", type=int, default=10, help="repetitions (default 10)")
+    arguments = parser.parse_args()
+    columns = f"{'in cache':>10}{'copies':>8}{'in memory':>12}{'copies':>8}"
+    print(f"{'nanoseconds per element':44}{columns}")
+    for group, name, (cached, far, copy_cached, copy_far) in measure(arguments.repeat):
+        print(
+            f"{group:9} {name:34}{cached:10.3f}{cached / copy_cached:8.2f}"
+            f"{far:12.3f}{far / copy_far:8.2f}"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
