@@ -4,6 +4,7 @@
     python benchmarks/compare.py --quick              a look, in about a minute
     python benchmarks/compare.py --workloads b32-adam --peers fastnn jax
     python benchmarks/compare.py --markdown           ends with the table of the README
+    python benchmarks/compare.py --chart ratios.svg   also draws the ratios
 
 Every contender has the same network, first weights and data, and its first steps are checked
 against a float64 reference before it is timed. Then the contenders take turns, repetition by
@@ -24,6 +25,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
@@ -84,7 +86,7 @@ class Worker:
 def expected_losses(workload: Workload, late_epsilon: bool) -> dict[str, float]:
     if workload.kind != "train":
         return {}
-    weights, mean = reference(workload, CHECKED_STEPS, late_epsilon=late_epsilon)
+    weights, mean = reference(workload.checked, CHECKED_STEPS, late_epsilon=late_epsilon)
     return {"mean": mean, "after": loss_of(workload, weights, CHECKED_STEPS)}
 
 
@@ -97,8 +99,6 @@ def measure(
     try:
         for name in names:
             peer = peers.load(name)
-            if workload.kind not in getattr(peer, "KINDS", (workload.kind,)):
-                continue
             expected = expected_losses(workload, getattr(peer, "LATE_EPSILON", False))
             for variant, variables in peer.VARIANTS.items():
                 worker = workers[name, variant] = Worker(name, variables)
@@ -201,6 +201,59 @@ def markdown(rows: list[Row], names: list[str]) -> str:
     return "\n".join(lines)
 
 
+# Fill and hatch of each peer's bars: told apart in grey, and the same in every chart.
+STYLES = dict(
+    zip(
+        [name for name in peers.MODULES if name != "fastnn"],
+        [("0.15", ""), ("0.45", ""), ("0.45", "////"), ("0.7", ""), ("0.7", "...."), ("0.95", ""),
+         ("0.95", "xxxx")],
+        strict=True,
+    )
+)  # fmt: skip
+
+
+def chart(report: dict[str, Any], file: Path) -> None:
+    """Draw the ratios of a report (see --json): a group of bars per row, a bar per peer."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    rows = [row for row in report["rows"] if len(row["ratios"]) > 1]
+    if not rows:
+        raise SystemExit("--chart: there is no ratio of a peer to fastnn")
+    count = sum(len(row["ratios"]) for row in rows)  # of fastnn there is no bar, but a gap
+    figure = Figure(figsize=(9, 1.8 + 0.16 * count), layout="constrained")
+    axes = figure.add_subplot()
+    middles, place, shown = [], 0.0, set()
+    for row in rows:
+        ratios = {name: row["ratios"][name] for name in STYLES if name in row["ratios"]}
+        middles.append(place + (len(ratios) - 1) / 2)
+        for name, ratio in ratios.items():
+            grey, hatch = STYLES[name]
+            axes.barh(
+                place, ratio - 1, left=1, height=0.9, color=grey, hatch=hatch, edgecolor="black",
+                linewidth=0.5, label=None if name in shown else peers.load(name).TITLE,
+            )  # fmt: skip
+            axes.annotate(
+                f"{ratio:.3g}", (max(ratio, 1), place), (3, 0), textcoords="offset points",
+                va="center", fontsize="x-small",
+            )  # fmt: skip
+            shown.add(name)
+            place += 1
+        place += 1
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.margins(x=0.08, y=0.01)
+    axes.axvline(1, color="black")
+    axes.invert_yaxis()
+    axes.set_yticks(middles, [row["title"] for row in rows])
+    axes.set_xlabel("times what fastnn takes (logarithmic); fastnn is the line at 1")
+    figure.suptitle(textwrap.fill(report["conditions"], 130), fontsize="small")
+    figure.legend(loc="outside lower center", ncols=3)
+    figure.savefig(file, dpi=150)
+
+
 def processor() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -231,7 +284,19 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="two repetitions")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every figure there")
     parser.add_argument("--markdown", action="store_true", help="end with a Markdown table")
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="draw the ratios (.png or .svg)")
+    parser.add_argument(
+        "--from", type=Path, metavar="FILE", dest="former", help="measure nothing: draw this --json"
+    )
     options = parser.parse_args()
+    if options.former and not options.chart:
+        parser.error("--from needs --chart")
+    if options.former and not options.former.is_file():
+        parser.error(f"--from: there is no file {options.former}")
+    if options.chart and options.chart.suffix not in (".png", ".svg"):
+        parser.error(f"--chart: the file must end in .png or .svg, got {options.chart}")
+    if options.chart and not importlib.util.find_spec("matplotlib"):
+        parser.error("--chart: matplotlib is missing (pip install matplotlib)")
     if options.quick:
         options.repeat = 2
     if options.repeat < 1:
@@ -241,6 +306,9 @@ def arguments() -> argparse.Namespace:
 
 def main() -> int:
     options = arguments()
+    if options.former:
+        chart(json.loads(options.former.read_text()), options.chart)
+        return 0
     names, versions = [], {}
     for name in peers.MODULES:
         if name not in options.peers:
@@ -263,9 +331,14 @@ def main() -> int:
     for workload in WORKLOADS:
         if workload.name not in options.workloads:
             continue
-        times, failures = measure(workload, names, options.repeat)
+        reasons = {name: peers.left_out(name, workload) for name in names}
+        able = [name for name in names if not reasons[name]]
+        times, failures = measure(workload, able, options.repeat)
         rows.append(row_of_times(workload.title, times))
         rows[-1].show()
+        for name in names:
+            if reasons[name]:
+                print(f"  {TITLES[name]:<34} left out: {reasons[name]}")
         for name, reason in failures.items():
             failed = True
             print(f"  {TITLES[name]:<34} FAILED: {reason}")
@@ -282,12 +355,14 @@ def main() -> int:
 
     if options.markdown:
         print("\n" + markdown(rows, names) + "\n\n" + conditions(versions, options.repeat) + ".")
+    report = {
+        "conditions": conditions(versions, options.repeat),
+        "rows": [{"title": row.title, "ratios": row.ratios, **row.numbers} for row in rows],
+    }
     if options.json:
-        report = {
-            "conditions": conditions(versions, options.repeat),
-            "rows": [{"title": row.title, "ratios": row.ratios, **row.numbers} for row in rows],
-        }
         options.json.write_text(json.dumps(report, indent=1))
+    if options.chart:
+        chart(report, options.chart)
     return int(failed)
 
 

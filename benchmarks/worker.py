@@ -6,6 +6,7 @@ answers are lines of JSON on the standard streams.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
@@ -26,11 +27,20 @@ def close(what: str, got: float, expected: float) -> None:
 
 
 def check_training(make: Any, workload: Workload, expected: dict[str, float]) -> None:
-    """Train a few batches in order and compare the losses with the reference's."""
-    contender = make(workload, *workload.data(CHECKED_STEPS))
+    """Train a few batches in order and compare the losses with the reference's.
+
+    They are compared without dropout, which is random; with it they must be others.
+    """
+    data = workload.data(CHECKED_STEPS)
+    contender = make(workload.checked, *data)
     close("the mean loss of the first steps", contender.epoch(shuffle=False), expected["mean"])
     after = loss_of(workload, contender.weights(), CHECKED_STEPS)
     close("the loss after the first steps", after, expected["after"])
+    if workload.dropout:
+        dropping = dataclasses.replace(workload.checked, dropout=workload.dropout)
+        loss = make(dropping, *data).epoch(shuffle=False)
+        if math.isclose(loss, expected["mean"], rel_tol=TOLERANCE):
+            raise ValueError("it drops nothing")
 
 
 class Turn:

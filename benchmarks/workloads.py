@@ -6,7 +6,7 @@ Nothing here imports a peer, so that a worker process holds one framework and Nu
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +15,27 @@ CHECKED_STEPS = 8
 TOLERANCE = 1e-4  # relative, of losses after CHECKED_STEPS steps in float32
 ADAM = {"learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
 SGD = {"learning_rate": 0.01}
+SETTINGS: dict[str, dict[str, float]] = {
+    "sgd": SGD,
+    "adam": ADAM,
+    "adamw": ADAM,
+    "rmsprop": {"learning_rate": 1e-3, "rho": 0.9, "epsilon": 1e-7},
+}
+"""Optimizer -> the arguments of Keras's class, but for the weight decay, which a workload has."""
 
 
 @dataclass(frozen=True)
 class Workload:
-    """A network with relu between its layers and something to do with it.
+    """A network and something to do with it.
+
+    ``activation``, "relu" or "tanh", follows every layer but the last; with ``dropout`` that share
+    of its values is dropped in training. With ``uint8`` the images are bytes from 0 to 255, which
+    the network divides by 255. With ``grain`` no pixel of the images is zero.
 
     ``kind`` is "train", "predict_one" or "predict_many". One repetition is ``count`` training
     steps, ``epochs`` times over, ``count`` calls of predict on one sample, or ``count`` predictions
     of all ``rows``; figures are given for one of them. A repetition should take 0.1 s or more: a
-    processor that has slept is slow for some milliseconds. With ``grain`` no pixel of the images is
-    zero.
+    processor that has slept is slow for some milliseconds.
     """
 
     name: str
@@ -38,20 +48,46 @@ class Workload:
     epochs: int = 1
     rows: int = 0
     grain: bool = False
+    activation: str = "relu"
+    dropout: float = 0.0
+    weight_decay: float = 0.0
+    uint8: bool = False
 
     @property
     def classifier(self) -> bool:
-        """Softmax and cross-entropy over ten classes; otherwise a regression by squared error."""
+        """Softmax and cross-entropy over classes; otherwise a regression by squared error."""
         return self.sizes[-1] > 1
 
+    @property
+    def settings(self) -> dict[str, float]:
+        """The arguments of the optimizer."""
+        decay = {"weight_decay": self.weight_decay} if self.optimizer == "adamw" else {}
+        return SETTINGS[self.optimizer] | decay
+
+    @property
+    def checked(self) -> Workload:
+        """The workload as contenders are checked on it.
+
+        Nothing is dropped, as that is random, and weights decay fast enough to be seen.
+        """
+        return replace(self, dropout=0.0, weight_decay=1000 * self.weight_decay)
+
+    @property
+    def scale(self) -> float:
+        """What the network multiplies its input by."""
+        return 1 / 255 if self.uint8 else 1.0
+
     def data(self, count: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Return the float32 samples and the targets of `count` (default: all) units of work."""
+        """Return the samples and the targets of `count` (default: all) units of work."""
         rows = self.rows or (count or self.count) * self.batch
-        if not self.classifier:
-            return regression_data(rows, self.sizes[0])
+        if self.sizes[0] != PIXELS:
+            x, y = tabular_data(rows, self.sizes[0])
+            return x, (y[:, 0] > 0).astype(np.int32) if self.classifier else y
         x, y = image_data(rows)
         if self.grain:
             x = np.maximum(x, np.random.default_rng(2).uniform(0.001, 0.1, x.shape).astype(x.dtype))
+        if self.uint8:
+            x = np.rint(x * 255).astype(np.uint8)
         return x, y
 
     def weights(self) -> list[np.ndarray]:
@@ -65,7 +101,8 @@ class Workload:
         return arrays
 
 
-MLP = (784, 300, 100, 10)
+PIXELS = 784
+MLP = (PIXELS, 300, 100, 10)
 WORKLOADS = (
     Workload("b32-sgd", "784-300-100-10, batch 32, SGD", MLP, optimizer="sgd", count=400),
     Workload("b32-adam", "784-300-100-10, batch 32, Adam", MLP, count=400),
@@ -78,9 +115,23 @@ WORKLOADS = (
         "wide-adam", "784-2048-2048-10, batch 256, Adam", (784, 2048, 2048, 10), batch=256, count=10
     ),
     Workload("small-adam", "13-64-64-1, batch 32, Adam", (13, 64, 64, 1), count=1000, epochs=10),
+    Workload(
+        "tanh-rmsprop", "784-128-64-10, tanh, batch 50, RMSprop", (PIXELS, 128, 64, 10),
+        activation="tanh", optimizer="rmsprop", batch=50, count=400, epochs=2,
+    ),
+    Workload(
+        "dropout-adamw", "784-256-128-64-10, dropout 0.2, batch 100, AdamW",
+        (PIXELS, 256, 128, 64, 10), dropout=0.2, optimizer="adamw", weight_decay=0.004, batch=100,
+        count=200,
+    ),
+    Workload(
+        "uint8-adam", "784-300-100-10, uint8 images, batch 100, Adam", MLP, uint8=True, batch=100,
+        count=300,
+    ),
+    Workload("tabular-adam", "30-64-32-2, batch 32, Adam", (30, 64, 32, 2), count=1000, epochs=6),
     Workload("predict-one", "predict one sample", MLP, kind="predict_one", count=100, rows=1),
     Workload("predict-60000", "predict 60,000", MLP, kind="predict_many", count=1, rows=60000),
-)
+)  # fmt: skip
 BY_NAME = {workload.name: workload for workload in WORKLOADS}
 
 
@@ -110,7 +161,7 @@ def image_data(rows: int) -> tuple[np.ndarray, np.ndarray]:
     return (prototypes[y] * rng.random((rows, 784), np.float32)).astype(np.float32), y
 
 
-def regression_data(rows: int, features: int) -> tuple[np.ndarray, np.ndarray]:
+def tabular_data(rows: int, features: int) -> tuple[np.ndarray, np.ndarray]:
     """Return standard normal samples and a smooth, noisy function of them, (rows, 1)."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((rows, features), np.float32)
@@ -121,13 +172,25 @@ def regression_data(rows: int, features: int) -> tuple[np.ndarray, np.ndarray]:
 # --- the reference ---------------------------------------------------------------------------
 
 
-def forward(weights: list[np.ndarray], x: np.ndarray) -> list[np.ndarray]:
-    """Return the value of every layer, the input first; the last one is not activated."""
-    values = [x]
+def forward(workload: Workload, weights: list[np.ndarray], x: np.ndarray) -> list[np.ndarray]:
+    """Return the value of every layer, the input first; the last one is not activated.
+
+    Without dropout: see Workload.checked.
+    """
+    values = [x.astype(np.float64) * workload.scale]
     for layer in range(0, len(weights), 2):
         z = values[-1] @ weights[layer] + weights[layer + 1]
-        values.append(np.maximum(z, 0) if layer + 2 < len(weights) else z)
+        values.append(activate(workload, z) if layer + 2 < len(weights) else z)
     return values
+
+
+def activate(workload: Workload, z: np.ndarray) -> np.ndarray:
+    return np.tanh(z) if workload.activation == "tanh" else np.maximum(z, 0)
+
+
+def slope(workload: Workload, value: np.ndarray) -> np.ndarray:
+    """Return the derivative of the activation where it has this value."""
+    return 1 - value**2 if workload.activation == "tanh" else (value > 0).astype(value.dtype)
 
 
 def softmax(z: np.ndarray) -> np.ndarray:
@@ -156,45 +219,54 @@ def reference(
 
     Adam's epsilon is added to the square root of v, as in section 2 of the paper (Kingma and Ba,
     arXiv:1412.6980) and in Keras; with `late_epsilon` to that of the bias-corrected v, as in its
-    algorithm 1 and in PyTorch. Pixels that are hardly ever lit feel the difference.
+    algorithm 1 and in PyTorch. Pixels that are hardly ever lit feel the difference. RMSprop's is
+    added to v, as in Keras; with `late_epsilon` to its square root, as in PyTorch.
     """
+    optimizer, settings = workload.optimizer, workload.settings
     weights = [w.astype(np.float64) for w in workload.weights()]
     m, v = [np.zeros_like(w) for w in weights], [np.zeros_like(w) for w in weights]
     x, y = workload.data(steps)
     losses = []
     for step in range(steps):
         rows = slice(step * workload.batch, (step + 1) * workload.batch)
-        values = forward(weights, x[rows].astype(np.float64))
+        values = forward(workload, weights, x[rows])
         loss, dz = loss_and_gradient(workload, values[-1], y[rows])
         losses.append(loss)
         gradients: list[np.ndarray] = []
         for layer in range(len(weights) - 2, -1, -2):
             below = values[layer // 2]
             gradients = [below.T @ dz, dz.sum(axis=0), *gradients]
-            dz = (dz @ weights[layer].T) * (below > 0)
+            dz = (dz @ weights[layer].T) * slope(workload, below)
         for w, g, mi, vi in zip(weights, gradients, m, v, strict=True):
-            if workload.optimizer == "sgd":
-                w -= SGD["learning_rate"] * g
+            rate = settings["learning_rate"]
+            if optimizer == "sgd":
+                w -= rate * g
                 continue
-            mi += (g - mi) * (1 - ADAM["beta_1"])
-            vi += (g * g - vi) * (1 - ADAM["beta_2"])
+            epsilon = settings["epsilon"]
+            if optimizer == "rmsprop":
+                vi += (g * g - vi) * (1 - settings["rho"])
+                root = np.sqrt(vi) + epsilon if late_epsilon else np.sqrt(vi + epsilon)
+                w -= rate * g / root
+                continue
+            w -= rate * settings.get("weight_decay", 0.0) * w
+            mi += (g - mi) * (1 - settings["beta_1"])
+            vi += (g * g - vi) * (1 - settings["beta_2"])
             t = step + 1
-            correction = np.sqrt(1 - ADAM["beta_2"] ** t)
-            epsilon = ADAM["epsilon"] * (correction if late_epsilon else 1)
-            rate = ADAM["learning_rate"] * correction / (1 - ADAM["beta_1"] ** t)
-            w -= rate * mi / (np.sqrt(vi) + epsilon)
+            correction = np.sqrt(1 - settings["beta_2"] ** t)
+            epsilon *= correction if late_epsilon else 1
+            w -= rate * correction / (1 - settings["beta_1"] ** t) * mi / (np.sqrt(vi) + epsilon)
     return weights, float(np.mean(losses))
 
 
 def loss_of(workload: Workload, weights: list[np.ndarray], steps: int) -> float:
     """Return the loss of given weights on the rows of the first `steps` batches, in float64."""
     x, y = workload.data(steps)
-    values = forward([np.asarray(w, np.float64) for w in weights], x.astype(np.float64))
+    values = forward(workload, [np.asarray(w, np.float64) for w in weights], x)
     return loss_and_gradient(workload, values[-1], y)[0]
 
 
 def predictions(workload: Workload, x: np.ndarray) -> np.ndarray:
     """Return the probabilities (or values) the first weights give, in float64."""
     weights = [w.astype(np.float64) for w in workload.weights()]
-    z = forward(weights, x.astype(np.float64))[-1]
+    z = forward(workload, weights, x)[-1]
     return softmax(z) if workload.classifier else z

@@ -3,8 +3,8 @@
 TITLE       what the tables call it
 PACKAGES    the distributions it needs; the first one's version is printed
 VARIANTS    {label: environment variables}: each is timed in a process of its own, the best counts
-KINDS       the kinds of workload it can do (optional: all)
-LATE_EPSILON  True if Adam's epsilon counts after the bias correction (see workloads.reference)
+left_out    a function (optional): why it is left out of a workload, or "" if it can do it
+LATE_EPSILON  True if epsilon is added where PyTorch adds it (see workloads.reference)
 Contender   a class with
     __init__(workload, x, y)    the network with workload.weights(), the data where it computes
     epoch(shuffle) -> float     every batch of x and y once, updating; the mean loss
@@ -18,6 +18,8 @@ import importlib
 import importlib.metadata
 import os
 from types import ModuleType
+
+from workloads import Workload
 
 MODULES = {
     "fastnn": "fastnn_c",
@@ -49,6 +51,12 @@ def version(peer: ModuleType) -> str | None:
         return first
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def left_out(name: str, workload: Workload) -> str:
+    """Return why a peer cannot do a workload, or "" if it can."""
+    reason: str = getattr(load(name), "left_out", lambda workload: "")(workload)
+    return reason
 
 
 def thread_variants() -> dict[str, dict[str, str]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from workloads import ADAM, SGD, Workload
+from workloads import Workload
+
+from peers import keras_model
 
 TITLE = "fastnn"
 PACKAGES = ("fastnn",)
@@ -14,21 +16,10 @@ class Contender:
     engine = "c"
 
     def __init__(self, workload: Workload, x: np.ndarray, y: np.ndarray) -> None:
-        import fastnn as keras
+        import fastnn
 
         self.batch, self.x, self.y = workload.batch, x, y
-        hidden = [keras.layers.Dense(n, activation="relu") for n in workload.sizes[1:-1]]
-        last = keras.layers.Dense(
-            workload.sizes[-1], activation="softmax" if workload.classifier else None
-        )
-        self.model = keras.Sequential([keras.Input(shape=(workload.sizes[0],)), *hidden, last])
-        self.model.set_weights(workload.weights())
-        adam = workload.optimizer == "adam"
-        self.model.compile(
-            optimizer=keras.optimizers.Adam(**ADAM) if adam else keras.optimizers.SGD(**SGD),
-            loss="sparse_categorical_crossentropy" if workload.classifier else "mse",
-            engine=self.engine,
-        )
+        self.model = keras_model.compiled(fastnn, workload, engine=self.engine)
 
     def epoch(self, shuffle: bool) -> float:
         history = self.model.fit(

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from workloads import ADAM, SGD, Workload
+from workloads import Workload
 
 from peers import CPUS
 
@@ -30,33 +30,50 @@ class Contender:
         self.slots = [(jnp.zeros_like(w), jnp.zeros_like(w)) for w in self.params]
         self.iterations = jnp.zeros((), jnp.int32)
 
-        def forward(params: Any, x: Any) -> Any:
-            for layer in range(0, len(params), 2):
-                x = x @ params[layer] + params[layer + 1]
-                if layer + 2 < len(params):
-                    x = jax.nn.relu(x)
-            return x
+        settings, kept = workload.settings, 1 - workload.dropout
+        activate = jnp.tanh if workload.activation == "tanh" else jax.nn.relu
+        hidden = len(workload.sizes) - 2
+        seed = jax.random.key(0)
 
-        def loss(params: Any, x: Any, y: Any) -> Any:
-            z = forward(params, x)
+        def forward(params: Any, x: Any, keys: Any = None) -> Any:
+            if workload.uint8:
+                x = x.astype(jnp.float32) * workload.scale
+            for layer in range(hidden):
+                x = activate(x @ params[2 * layer] + params[2 * layer + 1])
+                if keys is not None:
+                    mask = jax.random.bernoulli(keys[layer], kept, x.shape)
+                    x = jnp.where(mask, x / kept, 0)
+            return x @ params[-2] + params[-1]
+
+        def loss(params: Any, x: Any, y: Any, keys: Any) -> Any:
+            z = forward(params, x, keys)
             if workload.classifier:
                 return -jnp.take_along_axis(jax.nn.log_softmax(z), y[:, None], axis=1).mean()
             return jnp.mean((z - y) ** 2)
 
         def update(w: Any, g: Any, slots: Any, t: Any) -> Any:
+            rate = settings["learning_rate"]
             if workload.optimizer == "sgd":
-                return w - SGD["learning_rate"] * g, slots
+                return w - rate * g, slots
             m, v = slots
-            m = m + (g - m) * (1 - ADAM["beta_1"])
-            v = v + (g * g - v) * (1 - ADAM["beta_2"])
-            rate = ADAM["learning_rate"] * jnp.sqrt(1 - ADAM["beta_2"] ** t)
-            rate = rate / (1 - ADAM["beta_1"] ** t)
-            return w - rate * m / (jnp.sqrt(v) + ADAM["epsilon"]), (m, v)
+            if workload.optimizer == "rmsprop":
+                v = v + (g * g - v) * (1 - settings["rho"])
+                return w - rate * g / jnp.sqrt(v + settings["epsilon"]), (m, v)
+            if "weight_decay" in settings:
+                w = w * (1 - rate * settings["weight_decay"])
+            m = m + (g - m) * (1 - settings["beta_1"])
+            v = v + (g * g - v) * (1 - settings["beta_2"])
+            rate = rate * jnp.sqrt(1 - settings["beta_2"] ** t) / (1 - settings["beta_1"] ** t)
+            return w - rate * m / (jnp.sqrt(v) + settings["epsilon"]), (m, v)
 
         def step(data: Any, state: Any, rows: Any) -> Any:
             params, slots, iterations = state
             t = (iterations + 1).astype(jnp.float32)
-            value, gradients = jax.value_and_grad(loss)(params, data[0][rows], data[1][rows])
+            keys = None
+            if workload.dropout:
+                keys = jax.random.split(jax.random.fold_in(seed, iterations), hidden)
+            x, y = data[0][rows], data[1][rows]
+            value, gradients = jax.value_and_grad(loss)(params, x, y, keys)
             new = [update(*each, t) for each in zip(params, gradients, slots, strict=True)]
             return ([w for w, _ in new], [s for _, s in new], iterations + 1), value
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from workloads import ADAM, SGD, Workload
+from workloads import Workload
 
 from peers import thread_variants
 
@@ -16,7 +16,7 @@ CHUNK = 16384  # parameters updated at a time: their five arrays stay in the sec
 class Contender:
     def __init__(self, workload: Workload, x: np.ndarray, y: np.ndarray) -> None:
         self.workload, self.x, self.y = workload, x, y
-        self.random = np.random.default_rng(0)
+        self.random = np.random.Generator(np.random.SFC64(0))
         self.step = 0
         arrays = workload.weights()
         ends = np.cumsum([0] + [a.size for a in arrays])
@@ -26,21 +26,48 @@ class Contender:
         self.params = [self.w[i:j].reshape(a.shape) for i, j, a in spans]
         self.gradients = [self.g[i:j].reshape(a.shape) for i, j, a in spans]
         batch = workload.batch
-        self.values = [np.empty((batch, n), np.float32) for n in workload.sizes]
-        self.deltas = [np.empty((batch, n), np.float32) for n in workload.sizes]
-        self.masks = [np.empty((batch, n), bool) for n in workload.sizes]
+
+        def buffers(dtype: type = np.float32) -> list[np.ndarray]:
+            return [np.empty((batch, n), dtype) for n in workload.sizes]
+
+        self.values, self.deltas = buffers(), buffers()
+        self.slopes = buffers(bool if workload.activation == "relu" else np.float32)
+        self.inputs = self.values  # what the next layer reads
+        if workload.dropout:
+            self.inputs, self.factors = [self.values[0], *buffers()[1:]], buffers()
+        self.rows = np.empty((batch, workload.sizes[0]), x.dtype)
+        if not workload.uint8:
+            self.rows = self.values[0]
         self.target = np.empty((batch, *y.shape[1:]), y.dtype)
         self.range = np.arange(batch)
         self.scratch = np.empty((2, min(CHUNK, self.w.size)), np.float32)
 
     def forward(self) -> None:
+        if self.workload.uint8:
+            np.multiply(self.rows, np.float32(self.workload.scale), out=self.values[0])
         last = len(self.values) - 1
-        for layer in range(last):
-            z = self.values[layer + 1]
-            np.matmul(self.values[layer], self.params[2 * layer], out=z)
-            z += self.params[2 * layer + 1]
-            if layer + 1 < last:
-                np.maximum(z, 0, out=z)
+        for layer in range(1, last + 1):
+            z = self.values[layer]
+            np.matmul(self.inputs[layer - 1], self.params[2 * layer - 2], out=z)
+            z += self.params[2 * layer - 1]
+            if layer < last:
+                self.activate(z)
+                if self.workload.dropout:
+                    self.drop(layer)
+
+    def activate(self, z: np.ndarray) -> None:
+        if self.workload.activation == "tanh":
+            np.tanh(z, out=z)
+        else:
+            np.maximum(z, 0, out=z)
+
+    def drop(self, layer: int) -> None:
+        """Multiply the values by 0 or 1 / (1 - dropout); `factors` keeps which."""
+        rate, factors = np.float32(self.workload.dropout), self.factors[layer]
+        self.random.random(dtype=np.float32, out=factors)
+        np.greater_equal(factors, rate, out=factors)
+        factors *= 1 / (1 - rate)
+        np.multiply(self.values[layer], factors, out=self.inputs[layer])
 
     def loss(self) -> float:
         """The loss of the batch; the gradient goes to the last of `deltas`."""
@@ -62,38 +89,65 @@ class Contender:
     def backward(self) -> None:
         for layer in range(len(self.values) - 2, -1, -1):
             dz = self.deltas[layer + 1]
-            np.matmul(self.values[layer].T, dz, out=self.gradients[2 * layer])
+            np.matmul(self.inputs[layer].T, dz, out=self.gradients[2 * layer])
             np.sum(dz, axis=0, out=self.gradients[2 * layer + 1])
             if layer > 0:
                 below = self.deltas[layer]
                 np.matmul(dz, self.params[2 * layer].T, out=below)
-                np.greater(self.values[layer], 0, out=self.masks[layer])
-                below *= self.masks[layer]
+                if self.workload.dropout:
+                    below *= self.factors[layer]
+                values, slopes = self.values[layer], self.slopes[layer]
+                if self.workload.activation == "tanh":
+                    np.multiply(values, values, out=slopes)
+                    np.subtract(1, slopes, out=slopes)
+                else:
+                    np.greater(values, 0, out=slopes)
+                below *= slopes
 
     def update(self) -> None:
         self.step += 1
         if self.workload.optimizer == "sgd":
-            self.g *= np.float32(SGD["learning_rate"])
+            self.g *= np.float32(self.workload.settings["learning_rate"])
             self.w -= self.g
             return
-        b1, b2 = ADAM["beta_1"], ADAM["beta_2"]
-        rate = ADAM["learning_rate"] * np.sqrt(1 - b2**self.step) / (1 - b1**self.step)
-        rate, epsilon = np.float32(rate), np.float32(ADAM["epsilon"])
+        rule = self.rmsprop if self.workload.optimizer == "rmsprop" else self.adam
         for i in range(0, self.w.size, CHUNK):
-            w, g, m, v = (a[i : i + CHUNK] for a in (self.w, self.g, self.m, self.v))
-            s, t = self.scratch[0, : w.size], self.scratch[1, : w.size]
-            np.multiply(g, g, out=s)
-            s *= np.float32(1 - b2)
-            v *= np.float32(b2)
-            v += s
-            g *= np.float32(1 - b1)
-            m *= np.float32(b1)
-            m += g
-            np.sqrt(v, out=s)
-            s += epsilon
-            np.multiply(m, rate, out=t)
-            t /= s
-            w -= t
+            rule(slice(i, i + CHUNK))
+
+    def rmsprop(self, chunk: slice) -> None:
+        settings = self.workload.settings
+        w, g, v = self.w[chunk], self.g[chunk], self.v[chunk]
+        s = self.scratch[0, : w.size]
+        np.multiply(g, g, out=s)
+        s *= np.float32(1 - settings["rho"])
+        v *= np.float32(settings["rho"])
+        v += s
+        np.add(v, np.float32(settings["epsilon"]), out=s)
+        np.sqrt(s, out=s)
+        g *= np.float32(settings["learning_rate"])
+        g /= s
+        w -= g
+
+    def adam(self, chunk: slice) -> None:
+        settings = self.workload.settings
+        b1, b2, rate = settings["beta_1"], settings["beta_2"], settings["learning_rate"]
+        w, g, m, v = self.w[chunk], self.g[chunk], self.m[chunk], self.v[chunk]
+        s, t = self.scratch[0, : w.size], self.scratch[1, : w.size]
+        if "weight_decay" in settings:
+            w *= np.float32(1 - rate * settings["weight_decay"])
+        np.multiply(g, g, out=s)
+        s *= np.float32(1 - b2)
+        v *= np.float32(b2)
+        v += s
+        g *= np.float32(1 - b1)
+        m *= np.float32(b1)
+        m += g
+        np.sqrt(v, out=s)
+        s += np.float32(settings["epsilon"])
+        rate *= np.sqrt(1 - b2**self.step) / (1 - b1**self.step)
+        np.multiply(m, np.float32(rate), out=t)
+        t /= s
+        w -= t
 
     def epoch(self, shuffle: bool) -> float:
         batch = self.workload.batch
@@ -104,7 +158,7 @@ class Contender:
         steps = len(order) // batch
         for start in range(0, steps * batch, batch):
             rows = order[start : start + batch]
-            np.take(self.x, rows, axis=0, out=self.values[0], mode="clip")
+            np.take(self.x, rows, axis=0, out=self.rows, mode="clip")
             np.take(self.y, rows, axis=0, out=self.target, mode="clip")
             self.forward()
             losses += self.loss()
@@ -116,12 +170,14 @@ class Contender:
         return self.params
 
     def predict(self, x: np.ndarray) -> np.ndarray:
+        if self.workload.uint8:
+            x = x * np.float32(self.workload.scale)
         last = len(self.params) - 2
         for layer in range(0, last + 2, 2):
             x = x @ self.params[layer]
             x += self.params[layer + 1]
             if layer < last:
-                np.maximum(x, 0, out=x)
+                self.activate(x)
         if self.workload.classifier:
             x -= x.max(axis=1, keepdims=True)
             np.exp(x, out=x)

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import numpy as np
-from workloads import ADAM, SGD, Workload
+from workloads import ADAM, Workload
 
 from peers import thread_variants
 
 TITLE = "scikit-learn MLP"
 PACKAGES = ("scikit-learn",)
 VARIANTS = thread_variants()
+
+
+def left_out(workload: Workload) -> str:
+    if workload.optimizer not in ("sgd", "adam"):
+        return "its optimizers are SGD and Adam"
+    if workload.dropout:
+        return "it has no dropout"
+    if workload.uint8:
+        return "it cannot scale its input"
+    if workload.sizes[-1] == 2:
+        return "for two classes it has one sigmoid unit"
+    return ""
 
 
 class Contender:
@@ -21,13 +33,12 @@ class Contender:
         # The regressor minimizes half the squared error. Half the gradient and half the epsilon
         # make the same Adam steps.
         half = 1.0 if workload.classifier else 0.5
-        adam = workload.optimizer == "adam"
         self.model = (MLPClassifier if workload.classifier else MLPRegressor)(
             hidden_layer_sizes=workload.sizes[1:-1],
             solver=workload.optimizer,
             alpha=0.0,
             batch_size=min(workload.batch, len(x)),
-            learning_rate_init=(ADAM if adam else SGD)["learning_rate"],
+            learning_rate_init=workload.settings["learning_rate"],
             beta_1=ADAM["beta_1"],
             beta_2=ADAM["beta_2"],
             epsilon=ADAM["epsilon"] * half,

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from workloads import ADAM, SGD, Workload
+from workloads import Workload
 
 from peers import thread_variants
 
@@ -27,26 +27,41 @@ class Contender:
         sizes = workload.sizes
         self.linear = [nn.Linear(i, o) for i, o in pairwise(sizes)]
         layers: list[Any] = []
-        for linear in self.linear:
-            layers += [linear, nn.ReLU()]
-        self.model = nn.Sequential(*layers[:-1])
+        for linear in self.linear[:-1]:
+            layers += [linear, nn.Tanh() if workload.activation == "tanh" else nn.ReLU()]
+            if workload.dropout:
+                layers.append(nn.Dropout(workload.dropout))
+        self.model = nn.Sequential(*layers, self.linear[-1]).train(workload.kind == "train")
         arrays = workload.weights()
         with torch.no_grad():
             for linear, kernel, bias in zip(self.linear, arrays[::2], arrays[1::2], strict=True):
                 linear.weight.copy_(torch.from_numpy(kernel.T.copy()))
                 linear.bias.copy_(torch.from_numpy(bias))
         self.loss_function = nn.CrossEntropyLoss() if workload.classifier else nn.MSELoss()
-        parameters = list(self.model.parameters())
-        if workload.optimizer == "adam":
-            betas = (ADAM["beta_1"], ADAM["beta_2"])
-            self.optimizer: Any = torch.optim.Adam(
-                parameters, lr=ADAM["learning_rate"], betas=betas, eps=ADAM["epsilon"], fused=True
-            )
-        else:
-            self.optimizer = torch.optim.SGD(parameters, lr=SGD["learning_rate"], fused=True)
+        self.optimizer = self.make_optimizer(list(self.model.parameters()))
+
+    def make_optimizer(self, parameters: list[Any]) -> Any:
+        optim, settings = self.torch.optim, self.workload.settings
+        rate = settings["learning_rate"]
+        if self.workload.optimizer == "sgd":
+            return optim.SGD(parameters, lr=rate, fused=True)
+        epsilon = settings["epsilon"]
+        if self.workload.optimizer == "rmsprop":  # there is no fused one
+            alpha = settings["rho"]
+            return optim.RMSprop(parameters, lr=rate, alpha=alpha, eps=epsilon, foreach=True)
+        betas = (settings["beta_1"], settings["beta_2"])
+        if self.workload.optimizer == "adam":
+            return optim.Adam(parameters, lr=rate, betas=betas, eps=epsilon, fused=True)
+        decay = settings["weight_decay"]
+        return optim.AdamW(
+            parameters, lr=rate, betas=betas, eps=epsilon, weight_decay=decay, fused=True
+        )
+
+    def forward(self, x: Any) -> Any:
+        return self.model(x.float().mul_(self.workload.scale) if self.workload.uint8 else x)
 
     def loss(self, x: Any, y: Any) -> Any:
-        return self.loss_function(self.model(x), y)
+        return self.loss_function(self.forward(x), y)
 
     def epoch(self, shuffle: bool) -> float:
         torch, batch = self.torch, self.workload.batch
@@ -69,5 +84,5 @@ class Contender:
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         with self.torch.inference_mode():
-            z = self.model(self.torch.from_numpy(x))
+            z = self.forward(self.torch.from_numpy(x))
             return (z.softmax(1) if self.workload.classifier else z).numpy()
