@@ -114,7 +114,7 @@ WORKLOADS = (
     Workload(
         "wide-adam", "784-2048-2048-10, batch 256, Adam", (784, 2048, 2048, 10), batch=256, count=10
     ),
-    Workload("small-adam", "13-64-64-1, batch 32, Adam", (13, 64, 64, 1), count=1000, epochs=10),
+    Workload("small-adam", "13-64-64-1, batch 32, Adam", (13, 64, 64, 1), count=1000, epochs=5),
     Workload(
         "tanh-rmsprop", "784-128-64-10, tanh, batch 50, RMSprop", (PIXELS, 128, 64, 10),
         activation="tanh", optimizer="rmsprop", batch=50, count=400, epochs=2,
@@ -128,7 +128,7 @@ WORKLOADS = (
         "uint8-adam", "784-300-100-10, uint8 images, batch 100, Adam", MLP, uint8=True, batch=100,
         count=300,
     ),
-    Workload("tabular-adam", "30-64-32-2, batch 32, Adam", (30, 64, 32, 2), count=1000, epochs=6),
+    Workload("tabular-adam", "30-64-32-2, batch 32, Adam", (30, 64, 32, 2), count=1000, epochs=5),
     Workload("predict-one", "predict one sample", MLP, kind="predict_one", count=100, rows=1),
     Workload("predict-60000", "predict 60,000", MLP, kind="predict_many", count=1, rows=60000),
 )  # fmt: skip
