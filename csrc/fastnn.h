@@ -223,7 +223,7 @@ int fnn_is_sparse(fnn_type type, float density, size_t columns);
 enum { FNN_TIME_GATHER = 0, FNN_TIME_LOSSES, FNN_TIME_SUMS, FNN_TIME_OPERATIONS };
 size_t fnn_times(const fnn_program *program);
 
-/* Rates of this machine, measured now in about 0.1 s: multiply-adds on `threads` threads as operations
+/* Rates of this machine, measured now in about a second: multiply-adds on `threads` threads as operations
  * per second, and memory copied on them in bytes per second, reads and writes counted (0: there are
  * not 256 MiB to copy). */
 double fnn_peak_flops(fnn_type type, int threads);
