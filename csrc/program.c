@@ -195,7 +195,7 @@ static void gather(worker *w, size_t begin) {
       if (!plain)
         gather_sample(w, at(tensor, i), from, feed, 0);
       else if (size == 1)
-        *at(tensor, i) = *(const real *)from;
+        memcpy(at(tensor, i), from, sizeof(real)); /* a move: the size is known */
       else
         memcpy(at(tensor, i), from, size * sizeof(real));
     }

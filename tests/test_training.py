@@ -522,11 +522,15 @@ def test_predict_writes_into_a_given_array(engine):
         (out.astype(np.float64), "dtype float32"),
         (np.asfortranarray(out), "C-contiguous"),
         (out.tolist(), "NumPy array"),
+        (np.ma.masked_array(out), "NumPy array"),
     ]:
         with pytest.raises((ValueError, TypeError), match=message):
             one.predict(x, verbose=0, out=wrong)
     with pytest.raises(ValueError, match="2 arrays"):
         two.predict(x, verbose=0, out=out)
+    twins = Model(i, [Dense(2)(i), Dense(2)(i)])
+    with pytest.raises(ValueError, match="shares memory"):
+        twins.predict(x, verbose=0, out=[out, out])
     square = Model(i, Dense(3)(i))
     with pytest.raises(ValueError, match="shares memory"):
         square.predict(x, verbose=0, out=x)

@@ -48,8 +48,8 @@ def given_outputs(model: Any, out: Any, fresh: list[np.ndarray], data: Any) -> l
         if not isinstance(out, (list, tuple)) or len(out) != len(fresh):
             raise ValueError(f"{who} {len(fresh)} arrays, got {out!r:.80}")
         arrays = list(out)
-    for array, like in zip(arrays, fresh, strict=True):
-        if not isinstance(array, np.ndarray):
+    for k, (array, like) in enumerate(zip(arrays, fresh, strict=True)):
+        if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
             raise TypeError(f"{who} a NumPy array, got {type(array).__name__}")
         if array.shape != like.shape or array.dtype != like.dtype:
             raise ValueError(
@@ -59,8 +59,8 @@ def given_outputs(model: Any, out: Any, fresh: list[np.ndarray], data: Any) -> l
             )
         if not array.flags.c_contiguous or not array.flags.writeable:
             raise ValueError(f"{who} C-contiguous and writeable")
-        if any(np.may_share_memory(array, x) for x in data.inputs):
-            raise ValueError(f"{who} an array of its own, but it shares memory with x")
+        if any(np.may_share_memory(array, other) for other in [*data.inputs, *arrays[:k]]):
+            raise ValueError(f"{who} an array of its own; it shares memory with another")
     return arrays
 
 
