@@ -88,13 +88,14 @@ static void cases(void) {
       for (size_t padding = 0; padding < 3; padding += 2)
         if (!(variant & SCRATCH_C && variant & ACCUMULATE))
           product(narrow[s][0], narrow[s][1], narrow[s][2], padding, 0.3, variant);
-  static const int deep[] = {PART, PART | B_TRANSPOSED | ACCUMULATE, PART | A_BY_COLUMNS,
-                             PART | SCRATCH_C};
-  for (size_t v = 0; v < COUNT(deep); v++) /* and rows whole pages apart */
-    product(100, 4096 / sizeof(real), 4096 / sizeof(real), 0, 1, deep[v]);
+  const size_t page = 4096 / sizeof(real); /* rows whole pages apart, and deep products */
+  product(96, page, page, 0, 1, PART);
+  product(96, page, 520, 0, 1, PART | B_TRANSPOSED | ACCUMULATE);
+  product(96, page, 300, 0, 1, PART | A_BY_COLUMNS);
+  product(96, page, 300, 0, 1, PART | SCRATCH_C);
   product(130, 530, 300, 0, 1, B_TRANSPOSED);
   for (int sparse = 0; sparse <= SPARSE; sparse += SPARSE) {
-    product(80, 4096 / sizeof(real), 30, 0, 0.3, sparse); /* rows of B whole pages apart */
+    product(80, page, 30, 0, 0.3, sparse);
     product(600, 20, 11, 1, 0.3, sparse);                 /* more rows than a list takes */
     product(9, 16, 5000, 1, 0.3, sparse);
     product(3, 20, 0, 1, 0.3, sparse);
