@@ -35,6 +35,7 @@ class Contender:
         half = 1.0 if workload.classifier else 0.5
         self.model = (MLPClassifier if workload.classifier else MLPRegressor)(
             hidden_layer_sizes=workload.sizes[1:-1],
+            activation=workload.activation,
             solver=workload.optimizer,
             alpha=0.0,
             batch_size=min(workload.batch, len(x)),
