@@ -132,7 +132,7 @@ class Builder:
     def library(self):
         """Return the jobs that compile csrc/."""
         jobs = []
-        for source in sorted(CSRC.glob("*.c")):
+        for source in sorted([*CSRC.glob("*.c"), *CSRC.glob("program/*.c")]):
             if source.name in ONCE:
                 jobs.append((source, "once", []))
             else:

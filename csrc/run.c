@@ -1,4 +1,4 @@
-/* The entry points of program.c, which is compiled once per element type. */
+/* The entry points of program/, which is compiled once per element type. */
 #include "fastnn.h"
 #include "threads.h"
 

@@ -2,7 +2,7 @@
  *
  * Every file of kernels/ is compiled with one of FNN_ISA_AVX512, FNN_ISA_AVX2, FNN_ISA_NEON,
  * FNN_ISA_PORTABLE and with FNN_DOUBLE defined or not; `real` is the element type. The drivers
- * (program.c, gemm.c) see only this table and never name an instruction set.
+ * (program/, gemm.c) see only this table and never name an instruction set.
  *
  * All spans are contiguous; n may be any value including 0; nothing past n is read or written.
  * No kernel allocates, calls libm, or depends on how its caller divides work into spans (row

@@ -1,0 +1,261 @@
+/* Dense layers: y = activation(x W + b) and its gradients, with the optimizer's step. */
+#include <string.h>
+
+#include "worker.h"
+
+#define LOOK_AT 8 /* rows */
+
+static float look(const real *a, size_t row, size_t rows, size_t features) {
+  const size_t looks = rows < LOOK_AT ? rows : LOOK_AT;
+  size_t nonzero = 0;
+  for (size_t l = 0; l < looks; l++) {
+    const real *from = a + rows * l / looks * row;
+    for (size_t j = 0; j < features; j++)
+      nonzero += from[j] != 0;
+  }
+  return (float)nonzero / (float)(looks * features);
+}
+
+/* Whether a product should leave out the zeros of this tensor, for a result of so many columns. A
+ * few rows of the first batch decide, so that it depends on the data only and not on the division of
+ * the work; later jobs that do not ask to look again keep to it. */
+static int sparse(worker *w, int tensor, int grad, size_t columns) {
+  fnn_tensor *t = &w->program->tensors[tensor];
+  float *density = grad ? &t->grad_density : &t->density;
+  if (*density < 0) {
+    barrier(w);
+    if (w->thread == 0)
+      *density = look(grad ? t->grad : t->value, run_stride(t), w->n * t->rows, t->features);
+    barrier(w);
+    w->since = WHOLE;
+  }
+  return fnn_is_sparse(w->program->type, *density, columns);
+}
+
+typedef struct {
+  const worker *w;
+  const fnn_op *op;
+} dense_context;
+
+static void dense_forward_epilogue(void *context, real *block, size_t row, size_t i0, size_t i1,
+                                   size_t j0, size_t j1) {
+  const dense_context *d = context;
+  const fnn_op *op = d->op;
+  const real *bias = op->bias < 0 ? NULL : (real *)d->w->program->params[op->bias].value + j0;
+  const int activation = by_row(op->activation) ? FNN_LINEAR : op->activation;
+  size_t rows = i1 - i0, n = j1 - j0;
+  if (bias && row == 1) { /* one column: a number is added to all of it */
+    d->w->kernels->scale(block, block, 1, *bias, rows, 0);
+    bias = NULL;
+  }
+  if (!bias)
+    join(&rows, &n, row);
+  d->w->kernels->activation_forward(block, block, bias, activation, (real)op->a, rows, row, n);
+}
+
+#define MANY_ROWS 32        /* for each thread */
+#define FEW_WEIGHTS 32768   /* that each thread may as well read all of */
+
+/* Whether a product of few samples and many weights is divided by columns of the result, so that
+ * each thread reads its own part of the weights; else it is divided by samples, and no thread waits
+ * for another. */
+static int by_columns(const worker *w, size_t rows, size_t columns, size_t depth) {
+  return w->threads > 1 && rows < MANY_ROWS * (size_t)w->threads &&
+         columns >= 2 * FNN_LANES * (size_t)w->threads && columns * depth > FEW_WEIGHTS;
+}
+
+/* y = activation(x W + b) */
+void FN(fnn_dense_forward)(worker *w, const fnn_op *op) {
+  const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
+  const fnn_param *kernel = &w->program->params[op->kernel];
+  const size_t runs = x->rows, m = w->n * runs, n = kernel->columns;
+  dense_context context = {w, op};
+  const FN(fnn_product) product = {
+      .a_sparse = sparse(w, op->x, 0, n),
+      .m = m, .n = n, .k = kernel->rows,
+      .a = x->value, .a_row = run_stride(x), .a_step = 1,
+      .b = kernel->value, .b_row = kernel->ld,
+      .c = y->value, .c_row = run_stride(y),
+      .epilogue = op->bias >= 0 || op->activation != FNN_LINEAR ? dense_forward_epilogue : NULL,
+      .context = &context,
+  };
+  if (by_columns(w, m, n, kernel->rows)) {
+    size_t from, to;
+    enter(w, WHOLE);
+    share(w, n, FNN_LANES, &from, &to);
+    FN(fnn_gemm)(&product, 0, m, from, to, w->scratch);
+  } else {
+    enter(w, ROWS);
+    FN(fnn_gemm)(&product, w->first * runs, w->last * runs, 0, n, w->scratch);
+  }
+  if (by_row(op->activation)) {
+    enter(w, ROWS);
+    real *own = at(y, w->first);
+    w->kernels->activation_forward(own, own, NULL, op->activation, (real)op->a,
+                                   (w->last - w->first) * runs, product.c_row, n);
+  }
+}
+
+static void dense_dx_epilogue(void *context, real *block, size_t row, size_t i0, size_t i1,
+                              size_t j0, size_t j1) {
+  const dense_context *d = context;
+  const fnn_op *op = d->op;
+  const fnn_tensor *x = &d->w->program->tensors[op->x];
+  const real *y = (real *)x->value + i0 * run_stride(x) + j0;
+  d->w->kernels->activation_backward(block, block, NULL, y, op->derivative,
+                                     (real)op->derivative_slope, i1 - i0, row, run_stride(x),
+                                     j1 - j0, 0);
+}
+
+static void dense_update_epilogue(void *context, real *block, size_t row, size_t i0, size_t i1,
+                                  size_t j0, size_t j1) {
+  const dense_context *d = context;
+  const fnn_param *kernel = &d->w->program->params[d->op->kernel];
+  FN(fnn_update_block)(d->w, kernel, block, row, i0 * kernel->ld + j0, i1 - i0, j1 - j0);
+}
+
+/* db = sum of the rows of dz, row by row; each thread sums its columns. */
+static void dense_bias_gradient(worker *w, const fnn_op *op, const fnn_tensor *y) {
+  const fnn_param *bias = &w->program->params[op->bias];
+  size_t from, to;
+  share(w, bias->columns, FNN_LANES, &from, &to);
+  if (from >= to)
+    return;
+  real *db = (real *)bias->grad + from;
+  if (op->bias_mode != FNN_ACCUMULATE)
+    memset(db, 0, (to - from) * sizeof(real));
+  const real *dz = (real *)y->grad + from;
+  w->kernels->add_rows(db, dz, run_stride(y), w->n * y->rows, to - from);
+  if (op->bias_mode == FNN_FUSED)
+    FN(fnn_update_block)(w, bias, db, 0, from, 1, to - from);
+}
+
+/* dz = dy f'(y); dx = dz W': divided as the forward product is. */
+void FN(fnn_dense_backward)(worker *w, const fnn_op *op) {
+  const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
+  const fnn_param *kernel = &w->program->params[op->kernel];
+  const size_t rows = w->n * x->rows, inputs = kernel->rows, outputs = kernel->columns;
+  dense_context context = {w, op};
+
+  if (op->activation != FNN_LINEAR && !op->derivative_done) {
+    enter(w, ROWS);
+    real *dz = grad_at(y, w->first);
+    size_t n = outputs, own = (w->last - w->first) * y->rows;
+    if (!by_row(op->activation))
+      join(&own, &n, run_stride(y));
+    w->kernels->activation_backward(dz, dz, NULL, at(y, w->first), op->activation, (real)op->a, own,
+                                    run_stride(y), run_stride(y), n, 0);
+  }
+  if (op->x_mode == FNN_SKIP)
+    return;
+  const FN(fnn_product) dx = {
+      .a_sparse = sparse(w, op->y, 1, inputs),
+      .m = rows, .n = inputs, .k = outputs,
+      .a = y->grad, .a_row = run_stride(y), .a_step = 1,
+      .b = kernel->value, .b_row = kernel->ld, .b_transposed = 1,
+      .c = x->grad, .c_row = run_stride(x), .accumulate = op->x_mode == FNN_ACCUMULATE,
+      .epilogue = op->derivative != FNN_LINEAR ? dense_dx_epilogue : NULL,
+      .context = &context,
+  };
+  if (by_columns(w, rows, inputs, outputs)) {
+    size_t from, to;
+    enter(w, WHOLE);
+    share(w, inputs, FNN_LANES, &from, &to);
+    FN(fnn_gemm)(&dx, 0, rows, from, to, w->scratch);
+  } else {
+    enter(w, ROWS);
+    FN(fnn_gemm)(&dx, w->first * x->rows, w->last * x->rows, 0, inputs, w->scratch);
+  }
+}
+
+static int trains_kernel(const fnn_op *op) {
+  return op->code == FNN_DENSE && op->kernel_mode != FNN_SKIP;
+}
+static size_t elements_of(const worker *w, const fnn_op *op) {
+  const fnn_param *kernel = &w->program->params[op->kernel];
+  return kernel->rows * kernel->columns;
+}
+
+/* The row (or column) of W that its element number e belongs to, in whole tiles. Neighbouring parts
+ * of the elements thus become neighbouring parts of W. */
+static size_t line_of(size_t e, size_t lines, size_t length, size_t unit) {
+  return e >= lines * length ? lines : e / length / unit * unit;
+}
+
+/* dW = x' dz, and the optimizer's step, if it needs nothing else, for about elements from..to. */
+static void dense_kernel_gradient(worker *w, const fnn_op *op, size_t from, size_t to) {
+  const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
+  const fnn_param *kernel = &w->program->params[op->kernel];
+  const size_t inputs = kernel->rows, outputs = kernel->columns;
+  dense_context context = {w, op};
+  const int fused = op->kernel_mode == FNN_FUSED;
+  const FN(fnn_product) dw = {
+      .a_sparse = sparse(w, op->x, 0, outputs),
+      .m = inputs, .n = outputs, .k = w->n * x->rows,
+      .a = x->value, .a_row = 1, .a_step = run_stride(x),
+      .b = y->grad, .b_row = run_stride(y),
+      .c = fused ? NULL : kernel->grad, .c_row = kernel->ld,
+      .accumulate = op->kernel_mode == FNN_ACCUMULATE,
+      .epilogue = fused ? dense_update_epilogue : NULL,
+      .context = &context,
+  };
+  if (inputs >= 2 * FNN_LANES * (size_t)w->threads || inputs >= outputs) {
+    const size_t unit = outputs == 1 ? FNN_LANES : (size_t)w->kernels->tile_rows;
+    FN(fnn_gemm)(&dw, line_of(from, inputs, outputs, unit), line_of(to, inputs, outputs, unit), 0,
+                 outputs, w->scratch);
+  } else {
+    FN(fnn_gemm)(&dw, 0, inputs, line_of(from, outputs, inputs, FNN_LANES),
+                 line_of(to, outputs, inputs, FNN_LANES), w->scratch);
+  }
+}
+
+void FN(fnn_dense_parameters)(worker *w, const fnn_op *op) {
+  const int biased = op->bias >= 0 && op->bias_mode != FNN_SKIP;
+  if (!biased && !trains_kernel(op))
+    return;
+  enter(w, PARAMETERS);
+  if (biased)
+    dense_bias_gradient(w, op, &w->program->tensors[op->y]);
+  if (trains_kernel(op) && !w->elements) {
+    const size_t elements = elements_of(w, op), t = (size_t)w->thread, threads = (size_t)w->threads;
+    dense_kernel_gradient(w, op, elements * t / threads, elements * (t + 1) / threads);
+  }
+}
+
+#define LEAST_ELEMENTS 4096 /* that are worth being taken by themselves */
+
+/* 0, if the work is too little, if every part of it is to be timed, or if a kernel's gradient has
+ * several contributions, whose order must stay. */
+size_t FN(fnn_elements_to_divide)(const worker *w) {
+  const fnn_program *p = w->program;
+  size_t elements = 0;
+  for (size_t i = 0; i < p->n_backward; i++)
+    if (trains_kernel(&p->backward[i])) {
+      if (p->backward[i].kernel_mode == FNN_ACCUMULATE)
+        return 0;
+      elements += elements_of(w, &p->backward[i]);
+    }
+  return w->threads > 1 && !w->job->times && elements <= UINT32_MAX &&
+                 elements > 2 * LEAST_ELEMENTS * (size_t)w->threads
+             ? elements
+             : 0;
+}
+
+/* The gradients of all kernels, one after the other being one long row of elements. */
+void FN(fnn_dense_kernels)(worker *w) {
+  const fnn_program *p = w->program;
+  size_t from, to;
+  FN(fnn_offer)(w, w->elements * (size_t)w->thread / (size_t)w->threads,
+        w->elements * ((size_t)w->thread + 1) / (size_t)w->threads);
+  while (FN(fnn_take)(w, LEAST_ELEMENTS, SIZE_MAX, &from, &to)) {
+    size_t begin = 0;
+    for (size_t i = 0; i < p->n_backward && begin < to; i++)
+      if (trains_kernel(&p->backward[i])) {
+        const size_t end = begin + elements_of(w, &p->backward[i]);
+        if (end > from)
+          dense_kernel_gradient(w, &p->backward[i], from > begin ? from - begin : 0,
+                                least(to, end) - begin);
+        begin = end;
+      }
+  }
+}
