@@ -18,6 +18,7 @@
 #define B_BLOCK (128 * 1024)  /* elements of a packed block of B */
 #define C_SCRATCH 8192        /* elements of a block of C that only the epilogue sees: 32 KiB */
 #define C_ROWS 96             /* rows of a block of C */
+#define PANEL (8 * FNN_LANES) /* the widest */
 #define PAGE 4096             /* rows of B whole pages apart share a few cache sets: then, and */
 #define PACK_B_ROWS 64        /* with enough rows of C to pay for it, B is packed; */
 #define PACK_B_MANY_ROWS 512  /* with so many always: its rows lie on as many pages */
@@ -56,8 +57,7 @@ static blocking choose(const FN(fnn_product) *s, size_t m, size_t n) {
 size_t FN(fnn_gemm_scratch)(size_t n, size_t k) {
   if (n == 1) /* see column() */
     n = C_COLUMNS;
-  const size_t panel = 8 * FNN_LANES; /* the widest */
-  const size_t b = least(k * (up(n, FNN_LANES) + panel), B_BLOCK + k * panel);
+  const size_t b = least(k * (up(n, FNN_LANES) + PANEL), B_BLOCK + k * PANEL);
   const size_t dense = C_SCRATCH + C_ROWS * K_BLOCK + up(b, FNN_LANES);
   const size_t sparse = FN(fnn_gemm_sparse_scratch)(k);
   return dense > sparse ? dense : sparse;
@@ -156,6 +156,17 @@ static void dense(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, siz
   }
 }
 
+/* A product may be run turned over, C' = B'A', with the same chains of multiply-adds. */
+static FN(fnn_product) turned(const FN(fnn_product) *s) {
+  const int lies_as_row = s->a_row == 1 || s->m == 1;
+  return (FN(fnn_product)){
+      .m = s->n, .n = s->m, .k = s->k,
+      .a = s->b, .a_row = s->b_transposed ? s->b_row : 1, .a_step = s->b_transposed ? 1 : s->b_row,
+      .b = s->a, .b_row = lies_as_row ? s->a_step : s->a_row, .b_transposed = !lies_as_row,
+      .context = (void *)s,
+  };
+}
+
 static void column_epilogue(void *context, real *block, size_t row, size_t i0, size_t i1, size_t j0,
                             size_t j1) {
   const FN(fnn_product) *s = context;
@@ -163,18 +174,30 @@ static void column_epilogue(void *context, real *block, size_t row, size_t i0, s
   s->epilogue(s->context, block, 1, j0, j1, 0, 1);
 }
 
-/* A single column would leave all lanes but one idle: it is computed as the row C' = B'A', with the
- * same chains of multiply-adds. */
+/* A single column would leave all lanes but one idle. */
 static void column(const FN(fnn_product) *s, size_t m0, size_t m1, real *scratch) {
-  const int lies_as_row = s->a_row == 1 || s->m == 1;
-  const FN(fnn_product) row = {
-      .m = 1, .n = s->m, .k = s->k,
-      .a = s->b, .a_row = 1, .a_step = s->b_transposed ? 1 : s->b_row,
-      .b = s->a, .b_row = lies_as_row ? s->a_step : s->a_row, .b_transposed = !lies_as_row,
-      .c = s->c, .c_row = s->m, .accumulate = s->accumulate,
-      .epilogue = s->epilogue ? column_epilogue : NULL, .context = (void *)s,
-  };
+  FN(fnn_product) row = turned(s);
+  row.c = s->c;
+  row.c_row = s->m;
+  row.accumulate = s->accumulate;
+  row.epilogue = s->epilogue ? column_epilogue : NULL;
   dense(&row, 0, 1, m0, m1, scratch);
+}
+
+static void turn_back(void *context, real *block, size_t row, size_t i0, size_t i1, size_t j0,
+                      size_t j1) {
+  const FN(fnn_product) *s = context;
+  real *c = s->c + j0 * s->c_row + i0;
+  FN(fnn_kernel_table)()->transpose(c, s->c_row, block, row, i1 - i0, j1 - j0);
+  if (s->epilogue)
+    s->epilogue(s->context, c, s->c_row, j0, j1, i0, i1);
+}
+
+/* Few rows times a B that is transposed: it is cheaper to turn over A and C, if that leaves few lanes
+ * idle. */
+static int turns(const FN(fnn_product) *s, size_t m) {
+  return s->b_transposed && s->c && !s->accumulate && up(m, FNN_LANES) - m <= FNN_LANES / 4 &&
+         m <= PANEL && m * s->k <= B_BLOCK / 2;
 }
 
 void FN(fnn_gemm)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, size_t n1,
@@ -189,6 +212,10 @@ void FN(fnn_gemm)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, siz
     FN(fnn_product) plain = *s;
     plain.b_transposed = 0;
     dense(&plain, m0, m1, n0, n1, scratch);
+  } else if (turns(s, m1 - m0)) {
+    FN(fnn_product) by_columns = turned(s);
+    by_columns.epilogue = turn_back;
+    dense(&by_columns, n0, n1, m0, m1, scratch);
   } else {
     dense(s, m0, m1, n0, n1, scratch);
   }
