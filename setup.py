@@ -1,4 +1,5 @@
-"""Builds the one extension, fastnn._core, from fastnn/_core.pyx and the C library in csrc/.
+"""Builds the one extension, fastnn._core, from fastnn/_core.pyx, the parts it includes
+(fastnn/_core_*.pxi) and the C library in csrc/.
 
     pip install .                      build and install
     pip install -e .                   the same, in place; run it again after changing C or Cython
