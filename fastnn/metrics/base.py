@@ -1,0 +1,163 @@
+"""Metric: what all metrics share, and the base class of your own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn import config
+from fastnn.losses.base import fitted, row_values, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike
+
+
+class Metric:
+    """Base of all metrics; subclass it to write your own.
+
+    A subclass defines `update_state`, `result` and `reset_state`; the engines call `update_state`
+    with every batch.
+
+    Parameters
+    ----------
+    name : str, optional
+        Default: the class name in snake case.
+    dtype : optional
+        Accepted for Keras's sake; sums are float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> class LargestError(Metric):
+    ...     direction = "min"
+    ...     def reset_state(self):
+    ...         self.largest = 0.0
+    ...     def update_state(self, y_true, y_pred, sample_weight=None):
+    ...         self.largest = max(self.largest, float(np.max(np.abs(y_pred - y_true))))
+    ...     def result(self):
+    ...         return self.largest
+    >>> LargestError()(np.zeros(3), np.array([1.0, -4.0, 2.0]))
+    4.0
+    """
+
+    kind = "python"
+    """A name in operations.ROW_VALUES, which both engines know, or "python"."""
+
+    direction: str | None = None
+    """Whether good is large ("max") or small ("min"); None if unknown."""
+
+    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+        self.name = name or config.snake_case(type(self).__name__)
+        self.attrs: dict[str, float] = {}  # what the engines' kernel of this kind needs
+        self.reset_state()
+
+    def reset_state(self) -> None:
+        """Forget all batches."""
+        raise NotImplementedError(f"{type(self).__name__}: write reset_state(self)")
+
+    def update_state(self, *args: Any, **kwargs: Any) -> None:
+        """Take in a batch."""
+        raise NotImplementedError(
+            f"{type(self).__name__}: write update_state(self, y_true, y_pred, sample_weight=None)"
+        )
+
+    def result(self) -> float:
+        """Return the metric of all batches since the last reset."""
+        raise NotImplementedError(f"{type(self).__name__}: write result(self)")
+
+    def finish(self, total: float, count: float) -> float:
+        """Return the metric from the sums of weighted values and of weights; 0 without weights."""
+        return total / count if count else 0.0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> float:
+        """Take in a batch and return the result so far."""
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal metric."""
+        return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Metric:
+        """Make a metric from `get_config`'s result."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+class Averaging(Metric):
+    """A metric that needs only the sum of weighted values and the sum of weights."""
+
+    def reset_state(self) -> None:
+        self.total = 0.0
+        self.count = 0.0
+
+    def _add(self, values: np.ndarray, sample_weight: ArrayLike | None) -> None:
+        if sample_weight is None:
+            self.total += float(np.sum(values, dtype=np.float64))
+            self.count += values.size
+        else:
+            weights = spread(sample_weight, values)
+            self.total += float(np.sum(values * weights, dtype=np.float64))
+            self.count += float(np.sum(weights, dtype=np.float64))
+
+    def result(self) -> float:
+        return self.finish(self.total, self.count)
+
+
+class Mean(Averaging):
+    """The (weighted) mean of the values given to ``update_state(values, sample_weight=None)``."""
+
+    def __init__(self, name: str | None = "mean", dtype: Any = None) -> None:
+        super().__init__(name, dtype)
+
+    def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+        self._add(np.asarray(values, dtype=np.float64), sample_weight)
+
+
+class Sum(Mean):
+    """The (weighted) sum of the values given to ``update_state(values, sample_weight=None)``."""
+
+    def __init__(self, name: str | None = "sum", dtype: Any = None) -> None:
+        super().__init__(name, dtype)
+
+    def finish(self, total: float, count: float) -> float:
+        return total
+
+
+class RowMetric(Averaging):
+    """The mean over all rows of one of operations.ROW_VALUES."""
+
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
+        self._add(values_of(self.kind, self.attrs, y_true, y_pred), sample_weight)
+
+
+class FunctionMetric(Averaging):
+    """The mean of a Python function ``f(y_true, y_pred)`` that gives one value per row."""
+
+    def __init__(self, function: Callable[..., Any], name: str | None = None) -> None:
+        super().__init__(name or getattr(function, "__name__", type(function).__name__))
+        self.function = function
+
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
+        y_pred = np.asarray(y_pred)
+        values = np.asarray(self.function(np.asarray(y_true), y_pred))
+        if values.ndim == 0:  # one value for the batch: every sample's
+            values = np.full(len(y_pred), values)
+        self._add(values, sample_weight)
+
+
+def values_of(
+    kind: str, attrs: dict[str, float], y_true: ArrayLike, y_pred: ArrayLike
+) -> np.ndarray:
+    """Return one value of `kind`, a name in operations.ROW_VALUES, for each row."""
+    return row_values(kind, attrs, *fitted(kind, y_true, y_pred))
