@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 
-from fastnn import config, layers
+from fastnn import config, initializers, layers
 from fastnn.layers import (
     ELU,
     Activation,
@@ -137,7 +137,7 @@ def test_dense_configuration_keeps_everything():
         3,
         activation=LeakyReLU(0.1),
         use_bias=False,
-        kernel_initializer=layers.base.initializers.HeNormal(seed=3),
+        kernel_initializer=initializers.HeNormal(seed=3),
         name="hidden",
         trainable=False,
     )
@@ -220,7 +220,7 @@ def test_a_failed_build_leaves_no_weights():
         layer.build((None, 2))
     assert layer.weights == []
     assert not layer.built
-    layer.bias_initializer = layers.base.initializers.Zeros()
+    layer.bias_initializer = initializers.Zeros()
     layer.build((None, 2))
     assert len(layer.weights) == 2
 

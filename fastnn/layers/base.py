@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn import config, initializers
+from fastnn import config
 from fastnn.graph import Node, SymbolicTensor
+from fastnn.layers.arguments import (
+    old_input_shape,
+    plain_arguments,
+    unknown_argument,
+    unwritten_argument,
+)
 from fastnn.layers.input_spec import InputSpec
-from fastnn.variable import Variable
+from fastnn.layers.weights import LayerWeights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 Shape = tuple[int | None, ...]
 
-_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
-
-class Layer:
+class Layer(LayerWeights):
     """Base of all layers: a name, weights, and what it computes.
 
     A layer of your own defines ``call`` and ``backward`` on NumPy arrays, and ``build`` if it has
@@ -66,7 +69,7 @@ class Layer:
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         layer = super().__new__(cls)
         if cls.get_config is Layer.get_config and cls.__init__ is not Layer.__init__:
-            layer._arguments = _plain_arguments(layer, args, kwargs)
+            layer._arguments = plain_arguments(layer, args, kwargs)
         return layer
 
     def __init__(
@@ -77,17 +80,17 @@ class Layer:
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        self._weights: list[tuple[Variable, bool]] = []  # with: made as trainable
-        self._sublayers: list[Layer] = []
+        self._weights = []
+        self._sublayers = []
         self._calls: list[weakref.ref[Node]] = []
         self.built = False
         self._trainable = bool(trainable)
         self.dtype = config.floatx() if dtype is None else config.float_type(dtype)
-        self.batch_input_shape = _old_input_shape(kwargs)
+        self.batch_input_shape = old_input_shape(kwargs)
         if kwargs.get("activity_regularizer") is None:
             kwargs.pop("activity_regularizer", None)
         if kwargs:
-            raise ValueError(_unknown_arguments(type(self), kwargs))
+            raise ValueError(unknown_argument(type(self), kwargs))
         if name is not None and (not isinstance(name, str) or not name or "/" in name):
             raise ValueError(
                 f"{type(self).__name__}: name must be a non-empty string without '/', got {name!r}"
@@ -165,172 +168,6 @@ class Layer:
     def is_python(self) -> bool:
         """Whether the layer computes by a `call` of its own."""
         return type(self).call is not Layer.call
-
-    # --- weights -------------------------------------------------------------------------
-
-    def add_weight(
-        self,
-        shape: Sequence[int] | int | None = None,
-        initializer: Any = "glorot_uniform",
-        dtype: str | None = None,
-        trainable: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
-        name: str | None = None,
-        *,
-        flat: bool = False,
-    ) -> Variable:
-        """Make a weight, to be called in `build`.
-
-        Parameters
-        ----------
-        shape : tuple of int
-        initializer : str, Initializer or callable
-        dtype : str, optional
-            Default the layer's.
-        trainable : bool
-        regularizer, constraint : callable, optional
-        name : str, optional
-            ``"kernel"`` ...; default ``"variable"``, numbered.
-        flat : bool
-            See `Variable`.
-
-        Returns
-        -------
-        Variable
-
-        Examples
-        --------
-        >>> from fastnn.layers import Layer
-        >>> layer = Layer()
-        >>> layer.add_weight((2, 3), initializer="ones", name="kernel").value.sum().item()
-        6.0
-        """
-        names = {variable.name for variable, _ in self._weights}
-        if name is None:
-            count = len(names)
-            name = f"variable_{count}" if count else "variable"
-        if name in names:
-            raise ValueError(f"Layer '{self.name}' already has a weight named {name!r}")
-        shape = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
-        if any(n is None for n in shape):
-            raise ValueError(
-                f"{type(self).__name__} '{self.name}': weight {name!r} needs a known shape, "
-                f"got {shape}"
-            )
-        variable = Variable(
-            shape,
-            name=name,
-            initializer=self._checked(name, initializers.get(initializer)),
-            dtype=dtype or self.dtype,
-            trainable=trainable and self._trainable,
-            path=f"{self.name}/{name}",
-            flat=flat,
-            regularizer=regularizer,
-            constraint=constraint,
-        )
-        self._weights.append((variable, bool(trainable)))
-        return variable
-
-    def _checked(self, name: str, initializer: Any) -> Any:
-        """Return the initializer with an error that teaches if what it draws does not fit."""
-
-        def draw(shape: tuple[int, ...], dtype: str) -> np.ndarray:
-            try:
-                drawn = np.asarray(initializer(shape, dtype=dtype))
-            except TypeError as error:
-                raise TypeError(
-                    f"{type(self).__name__} '{self.name}': cannot initialize {name!r}: {error}; "
-                    "an initializer is called as initializer(shape, dtype=...)"
-                ) from error
-            if drawn.shape != shape:
-                raise ValueError(
-                    f"{type(self).__name__} '{self.name}': the initializer of {name!r} must "
-                    f"return an array of shape {shape}, got {drawn.shape}"
-                )
-            return drawn
-
-        return draw
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training changes the weights. Set it before `compile`."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        self._trainable = bool(value)
-        for variable, made_trainable in self._weights:
-            variable.trainable = made_trainable and self._trainable
-        for layer in self._sublayers:
-            layer.trainable = value
-
-    @property
-    def weights(self) -> list[Variable]:
-        """All weights: those made to be trained, then the others, then those of inner layers."""
-        mine = [v for v, trained in self._weights if trained]
-        mine += [v for v, trained in self._weights if not trained]
-        found = {id(v): v for v in mine}
-        for layer in self._sublayers:
-            found.update((id(v), v) for v in layer.weights)
-        return list(found.values())
-
-    variables = weights
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        return [v for v in self.weights if v.trainable]
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        return [v for v in self.weights if not v.trainable]
-
-    trainable_variables = trainable_weights
-    non_trainable_variables = non_trainable_weights
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Return copies of the weights, in the order of `weights`."""
-        return [variable.numpy() for variable in self.weights]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Set all weights, in the order of `weights`.
-
-        Raises
-        ------
-        ValueError
-            If the number of arrays or a shape does not fit; then nothing is changed.
-        """
-        variables = self.weights
-        who = f"{type(self).__name__} '{self.name}'"
-        if len(weights) != len(variables):
-            state = "" if variables or self.built else ": it is not built yet, call build() first"
-            raise ValueError(
-                f"{who} has {len(variables)} weights, got {len(weights)} arrays{state}"
-            )
-        arrays = [np.asarray(value) for value in weights]
-        for variable, array in zip(variables, arrays, strict=True):
-            if array.shape != variable.shape:
-                raise ValueError(
-                    f"{who}: weight '{variable.path}' has shape {variable.shape}, got an array "
-                    f"of shape {array.shape}"
-                )
-        for variable, array in zip(variables, arrays, strict=True):
-            variable.assign(array)
-
-    def count_params(self) -> int:
-        """Return how many numbers the weights hold.
-
-        Raises
-        ------
-        ValueError
-            If the layer is not built, so that nobody knows.
-        """
-        if not self.built:
-            raise ValueError(
-                f"{type(self).__name__} '{self.name}' is not built yet, so its weights are not "
-                "known: call it on a tensor, or build(input_shape)"
-            )
-        return sum(variable.size for variable in self.weights)
 
     # --- calling -------------------------------------------------------------------------
 
@@ -433,14 +270,12 @@ class Layer:
             config["batch_input_shape"] = list(self.batch_input_shape)
         if type(self).get_config is Layer.get_config:
             config |= {k: v for k, v in vars(self).get("_arguments", {}).items() if k not in config}
-            for name, parameter in inspect.signature(type(self).__init__).parameters.items():
-                needed = parameter.default is parameter.empty and parameter.kind in _NAMED
-                if needed and name != "self" and name not in config:
-                    raise NotImplementedError(
-                        f"{type(self).__name__} '{self.name}': cannot write down the argument "
-                        f"'{name}' of __init__: define get_config(self), returning "
-                        f"{{**super().get_config(), '{name}': ...}}"
-                    )
+            if name := unwritten_argument(self, config):
+                raise NotImplementedError(
+                    f"{type(self).__name__} '{self.name}': cannot write down the argument "
+                    f"'{name}' of __init__: define get_config(self), returning "
+                    f"{{**super().get_config(), '{name}': ...}}"
+                )
         return config
 
     @classmethod
@@ -453,23 +288,6 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
-
-
-def _plain_arguments(layer: Layer, args: Any, kwargs: Any) -> dict[str, Any]:
-    """Return the named arguments of `__init__` that are numbers, strings, lists of these, None."""
-    signature = inspect.signature(type(layer).__init__)
-    try:
-        given = signature.bind(layer, *args, **kwargs).arguments
-    except TypeError:
-        return {}  # __init__ will say so; or a copy is being made, which brings its own
-    named = [n for n, p in signature.parameters.items() if p.kind in _NAMED]
-    return {name: given[name] for name in named[1:] if name in given and _is_plain(given[name])}
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_plain, value))
-    return value is None or type(value) in (bool, int, float, str)
 
 
 def _marks_built(build: Callable[..., Any]) -> Callable[..., Any]:
@@ -487,29 +305,3 @@ def _marks_built(build: Callable[..., Any]) -> Callable[..., Any]:
         self.built = True
 
     return once
-
-
-def _old_input_shape(kwargs: dict[str, Any]) -> Shape | None:
-    """Take Keras 1 and 2's ways to say an input shape out of `kwargs`."""
-    shape = kwargs.pop("input_shape", None)
-    size = kwargs.pop("input_dim", None)
-    batch_shape = kwargs.pop("batch_input_shape", None)
-    if batch_shape is not None:
-        return tuple(batch_shape)
-    if shape is not None:
-        return (None, *shape) if isinstance(shape, (list, tuple)) else (None, shape)
-    return None if size is None else (None, size)
-
-
-def _unknown_arguments(cls: type, kwargs: dict[str, Any]) -> str:
-    import difflib
-    import inspect
-
-    known: set[str] = set()
-    for base in cls.__mro__[:-1]:
-        known.update(inspect.signature(base.__init__).parameters)  # type: ignore[misc]
-    known -= {"self", "args", "kwargs"}
-    name = next(iter(kwargs))
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(sorted(known))}"
-    return f"{cls.__name__}: unrecognized argument {name!r}: {hint}"

@@ -1,0 +1,190 @@
+"""The weights of a layer: made, frozen, counted, read and set."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn import initializers
+from fastnn.variable import Variable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastnn.layers.base import Layer
+
+
+class LayerWeights:
+    """The weights of a `Layer`, which says what it computes with them."""
+
+    name: str
+    dtype: str
+    built: bool
+    _trainable: bool
+    _weights: list[tuple[Variable, bool]]  # with: made as trainable
+    _sublayers: list[Layer]
+
+    def add_weight(
+        self,
+        shape: Sequence[int] | int | None = None,
+        initializer: Any = "glorot_uniform",
+        dtype: str | None = None,
+        trainable: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+        *,
+        flat: bool = False,
+    ) -> Variable:
+        """Make a weight, to be called in `build`.
+
+        Parameters
+        ----------
+        shape : tuple of int
+        initializer : str, Initializer or callable
+        dtype : str, optional
+            Default the layer's.
+        trainable : bool
+        regularizer, constraint : callable, optional
+        name : str, optional
+            ``"kernel"`` ...; default ``"variable"``, numbered.
+        flat : bool
+            See `Variable`.
+
+        Returns
+        -------
+        Variable
+
+        Examples
+        --------
+        >>> from fastnn.layers import Layer
+        >>> layer = Layer()
+        >>> layer.add_weight((2, 3), initializer="ones", name="kernel").value.sum().item()
+        6.0
+        """
+        names = {variable.name for variable, _ in self._weights}
+        if name is None:
+            count = len(names)
+            name = f"variable_{count}" if count else "variable"
+        if name in names:
+            raise ValueError(f"Layer '{self.name}' already has a weight named {name!r}")
+        shape = () if shape is None else (shape,) if isinstance(shape, int) else tuple(shape)
+        if any(n is None for n in shape):
+            raise ValueError(
+                f"{type(self).__name__} '{self.name}': weight {name!r} needs a known shape, "
+                f"got {shape}"
+            )
+        variable = Variable(
+            shape,
+            name=name,
+            initializer=self._checked(name, initializers.get(initializer)),
+            dtype=dtype or self.dtype,
+            trainable=trainable and self._trainable,
+            path=f"{self.name}/{name}",
+            flat=flat,
+            regularizer=regularizer,
+            constraint=constraint,
+        )
+        self._weights.append((variable, bool(trainable)))
+        return variable
+
+    def _checked(self, name: str, initializer: Any) -> Any:
+        """Return the initializer with an error that teaches if what it draws does not fit."""
+
+        def draw(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+            try:
+                drawn = np.asarray(initializer(shape, dtype=dtype))
+            except TypeError as error:
+                raise TypeError(
+                    f"{type(self).__name__} '{self.name}': cannot initialize {name!r}: {error}; "
+                    "an initializer is called as initializer(shape, dtype=...)"
+                ) from error
+            if drawn.shape != shape:
+                raise ValueError(
+                    f"{type(self).__name__} '{self.name}': the initializer of {name!r} must "
+                    f"return an array of shape {shape}, got {drawn.shape}"
+                )
+            return drawn
+
+        return draw
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights. Set it before `compile`."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        for variable, made_trainable in self._weights:
+            variable.trainable = made_trainable and self._trainable
+        for layer in self._sublayers:
+            layer.trainable = value
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All weights: those made to be trained, then the others, then those of inner layers."""
+        mine = [v for v, trained in self._weights if trained]
+        mine += [v for v, trained in self._weights if not trained]
+        found = {id(v): v for v in mine}
+        for layer in self._sublayers:
+            found.update((id(v), v) for v in layer.weights)
+        return list(found.values())
+
+    variables = weights
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        return [v for v in self.weights if v.trainable]
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        return [v for v in self.weights if not v.trainable]
+
+    trainable_variables = trainable_weights
+    non_trainable_variables = non_trainable_weights
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Return copies of the weights, in the order of `weights`."""
+        return [variable.numpy() for variable in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Set all weights, in the order of `weights`.
+
+        Raises
+        ------
+        ValueError
+            If the number of arrays or a shape does not fit; then nothing is changed.
+        """
+        variables = self.weights
+        who = f"{type(self).__name__} '{self.name}'"
+        if len(weights) != len(variables):
+            state = "" if variables or self.built else ": it is not built yet, call build() first"
+            raise ValueError(
+                f"{who} has {len(variables)} weights, got {len(weights)} arrays{state}"
+            )
+        arrays = [np.asarray(value) for value in weights]
+        for variable, array in zip(variables, arrays, strict=True):
+            if array.shape != variable.shape:
+                raise ValueError(
+                    f"{who}: weight '{variable.path}' has shape {variable.shape}, got an array "
+                    f"of shape {array.shape}"
+                )
+        for variable, array in zip(variables, arrays, strict=True):
+            variable.assign(array)
+
+    def count_params(self) -> int:
+        """Return how many numbers the weights hold.
+
+        Raises
+        ------
+        ValueError
+            If the layer is not built, so that nobody knows.
+        """
+        if not self.built:
+            raise ValueError(
+                f"{type(self).__name__} '{self.name}' is not built yet, so its weights are not "
+                "known: call it on a tensor, or build(input_shape)"
+            )
+        return sum(variable.size for variable in self.weights)
