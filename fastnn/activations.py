@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn import config
+from fastnn import config, lookup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -292,14 +292,13 @@ def sign(x: Any) -> Any:
     return _apply(x, Formula("python", function=np.sign, name="sign"))
 
 
-_FUNCTIONS = {
-    function.__name__: function
-    for function in (
-        linear, relu, leaky_relu, relu6, sigmoid, hard_sigmoid, tanh, softplus, softsign, elu,
-        selu, exponential, silu, gelu, mish, softmax, log_softmax, heaviside, sign,
-    )
-}  # fmt: skip
-_FUNCTIONS["swish"] = silu
+_FUNCTIONS = (
+    linear, relu, leaky_relu, relu6, sigmoid, hard_sigmoid, tanh, softplus, softsign, elu,
+    selu, exponential, silu, gelu, mish, softmax, log_softmax, heaviside, sign,
+)  # fmt: skip
+_LOOKUP = lookup.Lookup(
+    "activation", {**{function.__name__: function for function in _FUNCTIONS}, "swish": silu}
+)
 
 
 def get(identifier: Any) -> Callable[..., Any]:
@@ -327,9 +326,7 @@ def get(identifier: Any) -> Callable[..., Any]:
         name = identifier.get("config")
         identifier = name if isinstance(name, str) else identifier.get("class_name")
     if isinstance(identifier, str):
-        if identifier in _FUNCTIONS:
-            return _FUNCTIONS[identifier]
-        raise ValueError(f"activation: there is no {identifier!r}{_hint(identifier)}")
+        return _LOOKUP.find(identifier)
     if isinstance(identifier, type):
         raise ValueError(
             f"activation: expected a name or a function, got the class {identifier.__name__}: "
@@ -338,14 +335,6 @@ def get(identifier: Any) -> Callable[..., Any]:
     if callable(identifier):
         return identifier
     raise ValueError(f"activation: expected a name or a function, got {identifier!r}")
-
-
-def _hint(name: str) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name.lower(), _FUNCTIONS, 1)
-    known = ", ".join(sorted(_FUNCTIONS))
-    return f": did you mean {near[0]!r}?" if near else f": choose from {known}, or pass a function"
 
 
 def serialize(activation: Callable[..., Any]) -> str:

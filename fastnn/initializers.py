@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn import config
+from fastnn import config, lookup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -117,6 +117,13 @@ class RandomInitializer(Initializer):
                 f"{type(self).__name__}: seed must be None or an integer from 0, got {seed!r}"
             )
         self.seed = None if seed is None else int(seed)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Initializer:
+        config = dict(config)
+        if isinstance(config.get("seed"), dict):  # Keras's SeedGenerator
+            config["seed"] = config["seed"].get("config", {}).get("seed")
+        return cls(**config)
 
     def _generator(self) -> np.random.Generator:
         return config.rng() if self.seed is None else np.random.default_rng(self.seed)
@@ -352,19 +359,26 @@ def _fans(shape: Sequence[int]) -> tuple[float, float]:
     return float(shape[-2] * field), float(shape[-1] * field)
 
 
-_CLASSES: dict[str, type[Initializer]] = {
-    cls.__name__: cls
-    for cls in (
-        Zeros, Ones, Constant, Identity, RandomNormal, TruncatedNormal, RandomUniform,
-        VarianceScaling, GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform,
-        LecunNormal, Orthogonal,
-    )
-}  # fmt: skip
-_NAMES = {config.snake_case(name): cls for name, cls in _CLASSES.items()}
-_NAMES.update(
-    zero=Zeros, one=Ones, normal=RandomNormal, uniform=RandomUniform, eye=Identity,
-    identity_initializer=Identity, orthogonal_initializer=Orthogonal,
+_CLASSES = (
+    Zeros, Ones, Constant, Identity, RandomNormal, TruncatedNormal, RandomUniform,
+    VarianceScaling, GlorotUniform, GlorotNormal, HeUniform, HeNormal, LecunUniform,
+    LecunNormal, Orthogonal,
 )  # fmt: skip
+_LOOKUP = lookup.Lookup(
+    "initializer",
+    {
+        **{config.snake_case(cls.__name__): cls for cls in _CLASSES},
+        **{cls.__name__: cls for cls in _CLASSES},
+        "zero": Zeros,
+        "one": Ones,
+        "normal": RandomNormal,
+        "uniform": RandomUniform,
+        "eye": Identity,
+        "identity_initializer": Identity,
+        "orthogonal_initializer": Orthogonal,
+    },
+    base=Initializer,
+)
 
 
 def get(identifier: Any) -> Callable[..., np.ndarray]:
@@ -387,35 +401,18 @@ def get(identifier: Any) -> Callable[..., np.ndarray]:
     >>> initializers.get("he_normal")
     HeNormal(seed=None)
     """
-    if isinstance(identifier, dict):
-        return deserialize(identifier)
-    if isinstance(identifier, str):
-        cls = _NAMES.get(identifier) or _CLASSES.get(identifier)
-        if cls is None:
-            raise ValueError(f"initializer: there is no {identifier!r}{_hint(identifier)}")
-        return cls()
-    if isinstance(identifier, type) and issubclass(identifier, Initializer):
-        return identifier()
-    if callable(identifier):
-        return identifier
+    found = _LOOKUP.get(identifier)
+    if callable(found):
+        return found
     raise ValueError(
         f"initializer: expected a name, an instance or a function(shape, dtype), got {identifier!r}"
     )
 
 
-def _hint(name: str) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(config.snake_case(name), _NAMES, 1)
-    if near:
-        return f": did you mean {near[0]!r}?"
-    return f": choose from {', '.join(sorted(_NAMES))}"
-
-
 def serialize(initializer: Any) -> Any:
     """Return an initializer as data: ``{"class_name": ..., "config": {...}}``."""
     if isinstance(initializer, Initializer):
-        return {"class_name": type(initializer).__name__, "config": initializer.get_config()}
+        return lookup.serialize(initializer)
     return getattr(initializer, "__name__", type(initializer).__name__)
 
 
@@ -423,14 +420,4 @@ def deserialize(
     data: Any, custom_objects: dict[str, Any] | None = None
 ) -> Callable[..., np.ndarray]:
     """Return the initializer that `serialize` described; your own come from `custom_objects`."""
-    known = {**_CLASSES, **(custom_objects or {})}
-    if isinstance(data, str):
-        found = (custom_objects or {}).get(data, data)
-        return get(found)
-    name = data.get("class_name")
-    if name not in known:
-        raise ValueError(f"initializer: there is no {name!r}{_hint(str(name))}")
-    arguments = dict(data.get("config") or {})
-    if isinstance(arguments.get("seed"), dict):  # Keras's SeedGenerator
-        arguments["seed"] = arguments["seed"].get("config", {}).get("seed")
-    return known[name].from_config(arguments)
+    return get(_LOOKUP.deserialize(data, custom_objects))

@@ -117,10 +117,10 @@ def test_a_function_without_a_derivative_is_an_error_that_teaches():
 def test_names():
     assert activations.get(None) is activations.linear
     assert activations.get("swish") is activations.silu
-    for name, function in activations._FUNCTIONS.items():
+    for name, function in activations._LOOKUP.names.items():
         assert activations.get(name) is function
         assert activations.deserialize(activations.serialize(function)) is function
-    with pytest.raises(ValueError, match="no 'rellu': did you mean 'relu'"):
+    with pytest.raises(ValueError, match="Unknown activation 'rellu': did you mean 'relu'"):
         activations.get("rellu")
     with pytest.raises(ValueError, match="make an instance of it, LeakyReLU"):
         Dense(3, activation=LeakyReLU)

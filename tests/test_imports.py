@@ -17,7 +17,7 @@ import fastnn
 PACKAGE = Path(__file__).parents[1] / "fastnn"
 
 LEVELS = [
-    {"_version", "variable", "operations", "config"},
+    {"_version", "variable", "operations", "config", "lookup"},
     {"_core"},
     {"kernels", "numpy_engine"},
     {"activations", "initializers", "regularizers", "constraints", "losses", "optimizers"},

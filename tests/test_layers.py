@@ -201,7 +201,7 @@ def test_wrong_number_of_features():
         (lambda: Dense(3)("text"), "cannot make an array"),
         (lambda: Dense(3)(None), "cannot make an array of numbers from NoneType"),
         (lambda: Dense(3)(5.0), "single number"),
-        (lambda: layers.deserialize({"class_name": "Dens"}), "no layer class 'Dens'"),
+        (lambda: layers.deserialize({"class_name": "Dens"}), "'Dens': did you mean 'Dense'"),
     ],
 )
 def test_errors(call, message):

@@ -480,7 +480,7 @@ def test_keras_configuration_is_read():
         (lambda c: c["layers"][-1]["inbound_nodes"].append({}), "cannot read a call"),
         (lambda c: c["layers"].pop(0), "there is no layer 'deep'"),
         (lambda c: c["output_layers"].append(["nobody", 0, 0]), "there is no layer 'nobody'"),
-        (lambda c: c["layers"][-1].update(class_name="os"), "no layer class 'os'"),
+        (lambda c: c["layers"][-1].update(class_name="os"), "Unknown layer 'os'"),
     ],
 )
 def test_damaged_configurations(change, message):

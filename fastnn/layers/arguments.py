@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from fastnn.lookup import did_you_mean
+
 if TYPE_CHECKING:
     from fastnn.layers.base import Layer, Shape
 
@@ -25,16 +27,13 @@ def old_input_shape(kwargs: dict[str, Any]) -> Shape | None:
 
 def unknown_argument(cls: type, kwargs: dict[str, Any]) -> str:
     """Say that no class knows the first of these arguments, and which one may be meant."""
-    import difflib
-
     known: set[str] = set()
     for base in cls.__mro__[:-1]:
         known.update(inspect.signature(base.__init__).parameters)  # type: ignore[misc]
     known -= {"self", "args", "kwargs"}
     name = next(iter(kwargs))
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(sorted(known))}"
-    return f"{cls.__name__}: unrecognized argument {name!r}: {hint}"
+    hint = did_you_mean(name, known) or f": it takes {', '.join(sorted(known))}"
+    return f"{cls.__name__}: unrecognized argument {name!r}{hint}"
 
 
 def plain_arguments(layer: Layer, args: Any, kwargs: Any) -> dict[str, Any]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastnn import lookup
 from fastnn.layers.base import Layer
 
 CLASSES: dict[str, type[Layer]] = {}
 """The classes that a configuration may name."""
 
+_LOOKUP = lookup.Lookup("layer", CLASSES)
+
 
 def serialize(layer: Layer) -> dict[str, Any]:
     """Return a layer as data: ``{"class_name": ..., "config": {...}}``."""
-    return {"class_name": type(layer).__name__, "config": layer.get_config()}
+    return lookup.serialize(layer)
 
 
 def deserialize(data: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Layer:
@@ -30,13 +33,12 @@ def deserialize(data: dict[str, Any], custom_objects: dict[str, Any] | None = No
         If the class is unknown, or its arguments do not fit.
     """
     name = data.get("class_name") if isinstance(data, dict) else None
-    known = {**CLASSES, **(custom_objects or {})}
-    if name not in known:
+    try:
+        cls = _LOOKUP.find(name, custom_objects)
+    except ValueError as error:
         raise ValueError(
-            f"deserialize: there is no layer class {name!r}: pass your own as "
-            f"custom_objects={{{name!r}: ...}}"
-        )
-    cls = known[name]
+            f"{error}. Pass a layer of your own as custom_objects={{{name!r}: ...}}"
+        ) from None
     config = dict(data.get("config") or {})
     if getattr(cls, "takes_custom_objects", False):
         return cls.from_config(config, custom_objects)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastnn import lookup
 from fastnn.losses.base import FunctionLoss, Loss
 from fastnn.losses.standard import (
     BinaryCrossentropy,
@@ -51,28 +52,32 @@ _CLASSES: tuple[type[Loss], ...] = (
     SparseCategoricalCrossentropy,
 )  # fmt: skip
 
-_NAMES: dict[str, type[Loss]] = {
-    "bce": BinaryCrossentropy,
-    "binary_crossentropy": BinaryCrossentropy,
-    "categorical_crossentropy": CategoricalCrossentropy,
-    "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
-    "huber": Huber,
-    "huber_loss": Huber,
-    "mae": MeanAbsoluteError,
-    "mean_absolute_error": MeanAbsoluteError,
-    "mse": MeanSquaredError,
-    "mean_squared_error": MeanSquaredError,
-    **{cls.__name__: cls for cls in _CLASSES},
-}
-
-_FUNCTIONS: dict[Any, type[Loss]] = {
-    mean_squared_error: MeanSquaredError,
-    mean_absolute_error: MeanAbsoluteError,
-    huber: Huber,
-    binary_crossentropy: BinaryCrossentropy,
-    categorical_crossentropy: CategoricalCrossentropy,
-    sparse_categorical_crossentropy: SparseCategoricalCrossentropy,
-}
+_LOOKUP = lookup.Lookup(
+    "loss",
+    {
+        "bce": BinaryCrossentropy,
+        "binary_crossentropy": BinaryCrossentropy,
+        "categorical_crossentropy": CategoricalCrossentropy,
+        "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
+        "huber": Huber,
+        "huber_loss": Huber,
+        "mae": MeanAbsoluteError,
+        "mean_absolute_error": MeanAbsoluteError,
+        "mse": MeanSquaredError,
+        "mean_squared_error": MeanSquaredError,
+        **{cls.__name__: cls for cls in _CLASSES},
+    },
+    base=Loss,
+    functions={
+        mean_squared_error: MeanSquaredError,
+        mean_absolute_error: MeanAbsoluteError,
+        huber: Huber,
+        binary_crossentropy: BinaryCrossentropy,
+        categorical_crossentropy: CategoricalCrossentropy,
+        sparse_categorical_crossentropy: SparseCategoricalCrossentropy,
+    },
+    also=["crossentropy"],  # see `resolve`
+)
 
 
 def get(identifier: Any) -> Loss | None:
@@ -94,20 +99,11 @@ def get(identifier: Any) -> Loss | None:
     >>> get("mse").name
     'mean_squared_error'
     """
-    if identifier is None or isinstance(identifier, Loss):
-        return identifier
-    if isinstance(identifier, str):
-        cls = _NAMES.get(identifier) or _NAMES.get(identifier.lower())
-        if cls is None:
-            raise ValueError(_unknown(identifier))
-        return cls()
-    if isinstance(identifier, dict):
-        return deserialize(identifier)
-    if isinstance(identifier, type) and issubclass(identifier, Loss):
-        return identifier()
-    if callable(identifier):
-        known = _FUNCTIONS.get(identifier) if _hashable(identifier) else None
-        return known() if known else FunctionLoss(identifier)
+    found = _LOOKUP.get(identifier)
+    if found is None or isinstance(found, Loss):
+        return found
+    if callable(found):
+        return FunctionLoss(found)
     raise ValueError(
         f"loss: expected a name such as 'mse', a function or a Loss, got {identifier!r}"
     )
@@ -118,7 +114,7 @@ def resolve(
 ) -> Loss | None:
     """Return the loss of one output: as `get`, and "crossentropy" chosen by the shapes."""
     if isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce"):
-        return _NAMES[f"{flavor(y_true_shape, y_pred_shape)}_crossentropy"]()
+        return _LOOKUP.get(f"{flavor(y_true_shape, y_pred_shape)}_crossentropy")
     return get(identifier)
 
 
@@ -140,28 +136,9 @@ def serialize(loss: Any) -> dict[str, Any] | str:
     loss = get(loss)
     if isinstance(loss, FunctionLoss):
         return loss.name
-    return {"class_name": type(loss).__name__, "config": loss.get_config()}
+    return lookup.serialize(loss)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Loss | None:
     """Return the loss that `serialize` wrote down; `custom_objects` names those of yours."""
-    if not isinstance(config, dict):
-        return get((custom_objects or {}).get(config, config))
-    name = config.get("class_name", "")
-    cls = (custom_objects or {}).get(name) or _NAMES.get(name)
-    if cls is None:
-        raise ValueError(_unknown(name))
-    return cls.from_config(config.get("config", {}))
-
-
-def _unknown(name: str) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, [*_NAMES, "crossentropy"], n=1)
-    known = ", ".join(sorted(n for n in _NAMES if n.islower()))
-    guess = f": did you mean '{near[0]}'?" if near else ""
-    return f"Unknown loss '{name}'{guess} (known: {known})"
-
-
-def _hashable(x: Any) -> bool:
-    return type(x).__hash__ is not None
+    return get(_LOOKUP.deserialize(config, custom_objects))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastnn import config, losses
+from fastnn import config, lookup, losses
 from fastnn.losses import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -74,28 +74,32 @@ _CLASSES: tuple[type[Metric], ...] = (
     SparseCategoricalAccuracy, SparseCategoricalCrossentropy, Sum,
 )  # fmt: skip
 
-_NAMES: dict[str, type[Metric]] = {
-    **{config.snake_case(cls.__name__): cls for cls in _CLASSES},
-    **{cls.__name__: cls for cls in _CLASSES},
-    "acc": Accuracy,
-    "bce": BinaryCrossentropy,
-    "mae": MeanAbsoluteError,
-    "mse": MeanSquaredError,
-    "rmse": RootMeanSquaredError,
-}
-
-_FUNCTIONS: dict[Any, type[Metric]] = {
-    accuracy: Accuracy,
-    binary_accuracy: BinaryAccuracy,
-    categorical_accuracy: CategoricalAccuracy,
-    sparse_categorical_accuracy: SparseCategoricalAccuracy,
-    binary_crossentropy: BinaryCrossentropy,
-    categorical_crossentropy: CategoricalCrossentropy,
-    sparse_categorical_crossentropy: SparseCategoricalCrossentropy,
-    huber: Huber,
-    mean_absolute_error: MeanAbsoluteError,
-    mean_squared_error: MeanSquaredError,
-}
+_LOOKUP = lookup.Lookup(
+    "metric",
+    {
+        **{config.snake_case(cls.__name__): cls for cls in _CLASSES},
+        **{cls.__name__: cls for cls in _CLASSES},
+        "acc": Accuracy,
+        "bce": BinaryCrossentropy,
+        "mae": MeanAbsoluteError,
+        "mse": MeanSquaredError,
+        "rmse": RootMeanSquaredError,
+    },
+    base=Metric,
+    functions={
+        accuracy: Accuracy,
+        binary_accuracy: BinaryAccuracy,
+        categorical_accuracy: CategoricalAccuracy,
+        sparse_categorical_accuracy: SparseCategoricalAccuracy,
+        binary_crossentropy: BinaryCrossentropy,
+        categorical_crossentropy: CategoricalCrossentropy,
+        sparse_categorical_crossentropy: SparseCategoricalCrossentropy,
+        huber: Huber,
+        mean_absolute_error: MeanAbsoluteError,
+        mean_squared_error: MeanSquaredError,
+    },
+    also=["crossentropy"],  # see `resolve`
+)
 
 
 def get(identifier: Any) -> Metric | None:
@@ -116,25 +120,15 @@ def get(identifier: Any) -> Metric | None:
     >>> get("mse").name
     'mse'
     """
-    if identifier is None or isinstance(identifier, Metric):
-        return identifier
     if isinstance(identifier, str):
-        cls = _NAMES.get(identifier) or _NAMES.get(identifier.lower())
-        if cls is None:
-            raise ValueError(_unknown(identifier))
-        return _named(cls, identifier)
-    if isinstance(identifier, dict):
-        return deserialize(identifier)
-    if isinstance(identifier, type) and issubclass(identifier, Metric):
-        return identifier()
-    if isinstance(identifier, losses.Loss):
-        return FunctionMetric(identifier.call, identifier.name)
-    if callable(identifier):
-        try:
-            known = _FUNCTIONS.get(identifier)
-        except TypeError:  # a callable that cannot be hashed
-            known = None
-        return _named(known, identifier.__name__) if known else FunctionMetric(identifier)
+        return _named(identifier, identifier)
+    found = _LOOKUP.get(identifier)
+    if found is None or isinstance(found, Metric):
+        return found
+    if isinstance(found, losses.Loss):
+        return FunctionMetric(found.call, found.name)
+    if callable(found):
+        return FunctionMetric(found)
     raise ValueError(
         f"metrics: expected a name such as 'accuracy', a function or a Metric, got {identifier!r}"
     )
@@ -163,7 +157,7 @@ def resolve(
     kind = kinds.get(identifier.lower()) if isinstance(identifier, str) else None
     if kind is None:
         return get(identifier)
-    return _named(_NAMES[f"{losses.flavor(y_true_shape, y_pred_shape)}_{kind}"], identifier)
+    return _named(f"{losses.flavor(y_true_shape, y_pred_shape)}_{kind}", identifier)
 
 
 def serialize(metric: Any) -> dict[str, Any] | str:
@@ -171,30 +165,16 @@ def serialize(metric: Any) -> dict[str, Any] | str:
     metric = get(metric)
     if isinstance(metric, FunctionMetric):
         return metric.name
-    return {"class_name": type(metric).__name__, "config": metric.get_config()}
+    return lookup.serialize(metric)
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Metric | None:
     """Return the metric that `serialize` wrote down; `custom_objects` names those of yours."""
-    if not isinstance(config, dict):
-        return get((custom_objects or {}).get(config, config))
-    name = config.get("class_name", "")
-    cls = (custom_objects or {}).get(name) or _NAMES.get(name)
-    if cls is None:
-        raise ValueError(_unknown(name))
-    return cls.from_config(config.get("config", {}))
+    return get(_LOOKUP.deserialize(config, custom_objects))
 
 
-def _named(cls: type[Metric], name: str) -> Metric:
-    metric = cls()
+def _named(known: str, name: str) -> Metric:
+    """Return the metric of a known name under the name it was asked for."""
+    metric = _LOOKUP.get(known)
     metric.name = name
     return metric
-
-
-def _unknown(name: str) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, [*_NAMES, "crossentropy"], n=1)
-    known = ", ".join(sorted(n for n in _NAMES if n.islower()))
-    guess = f": did you mean '{near[0]}'?" if near else ""
-    return f"Unknown metric '{name}'{guess} (known: {known})"

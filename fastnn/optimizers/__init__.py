@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastnn import lookup
 from fastnn.optimizers import schedules
 from fastnn.optimizers.adam import Adam
 from fastnn.optimizers.adamw import AdamW
@@ -23,9 +24,11 @@ __all__ = [
     "serialize",
 ]
 
-_NAMES: dict[str, type[Optimizer]] = {
-    cls.__name__.lower(): cls for cls in (Adam, AdamW, RMSprop, SGD)
-}
+_LOOKUP = lookup.Lookup(
+    "optimizer",
+    {cls.__name__.lower(): cls for cls in (Adam, AdamW, RMSprop, SGD)},
+    base=Optimizer,
+)
 
 
 def get(identifier: Any) -> Optimizer:
@@ -46,14 +49,9 @@ def get(identifier: Any) -> Optimizer:
     >>> get("adam").learning_rate
     0.001
     """
-    if isinstance(identifier, Optimizer):
-        return identifier
-    if isinstance(identifier, type) and issubclass(identifier, Optimizer):
-        return identifier()  # type: ignore[call-arg]
-    if isinstance(identifier, dict):
-        return deserialize(identifier)
-    if isinstance(identifier, str):
-        return deserialize({"class_name": identifier, "config": {}})
+    found = _LOOKUP.get(identifier)
+    if isinstance(found, Optimizer):
+        return found
     raise ValueError(
         f"optimizer: expected a name such as 'adam' or an Optimizer, got {identifier!r}"
     )
@@ -61,17 +59,9 @@ def get(identifier: Any) -> Optimizer:
 
 def serialize(optimizer: Optimizer) -> dict[str, Any]:
     """Return an optimizer's class and settings as data that `deserialize` understands."""
-    return {"class_name": type(optimizer).__name__, "config": optimizer.get_config()}
+    return lookup.serialize(optimizer)
 
 
 def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Optimizer:
     """Return the optimizer that `serialize` wrote down; `custom_objects` names those of yours."""
-    name = config.get("class_name", "")
-    cls = (custom_objects or {}).get(name) or _NAMES.get(name.lower())
-    if cls is None:
-        import difflib
-
-        near = difflib.get_close_matches(name.lower(), _NAMES, n=1)
-        guess = f": did you mean '{near[0]}'?" if near else ""
-        raise ValueError(f"Unknown optimizer '{name}'{guess} (known: {', '.join(_NAMES)})")
-    return cls.from_config(config.get("config", {}))
+    return get(_LOOKUP.deserialize(config, custom_objects))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn import config
+from fastnn.lookup import did_you_mean
 from fastnn.numpy_engine.updates import update
 from fastnn.operations import COEFFICIENTS, RULE_SLOTS
 
@@ -52,10 +53,9 @@ class Optimizer:
         if "lr" in others:
             learning_rate = others.pop("lr")
         if others:
-            raise ValueError(
-                f"{type(self).__name__}: unrecognized argument {next(iter(others))!r}: it takes "
-                f"{', '.join(self.get_arguments())}"
-            )
+            wrong, known = next(iter(others)), self.get_arguments()
+            hint = did_you_mean(wrong, known) or f": it takes {', '.join(known)}"
+            raise ValueError(f"{type(self).__name__}: unrecognized argument {wrong!r}{hint}")
         self.name = name or config.snake_case(type(self).__name__)
         self.learning_rate = learning_rate
         if weight_decay is not None and not weight_decay >= 0:

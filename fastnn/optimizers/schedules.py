@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastnn import lookup
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -196,28 +198,22 @@ class CosineDecay(LearningRateSchedule):
         return start * ((1 - self.alpha) * share + self.alpha)
 
 
-_CLASSES: dict[str, type[LearningRateSchedule]] = {
-    cls.__name__: cls
-    for cls in (
-        CosineDecay, ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay, PolynomialDecay,
-    )
-}  # fmt: skip
+_CLASSES = (
+    CosineDecay, ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay, PolynomialDecay,
+)  # fmt: skip
+_LOOKUP = lookup.Lookup("schedule", {cls.__name__: cls for cls in _CLASSES})
 
 
 def serialize(schedule: LearningRateSchedule) -> dict[str, Any]:
     """Return a schedule as data that `deserialize` understands."""
-    return {"class_name": type(schedule).__name__, "config": schedule.get_config()}
+    return lookup.serialize(schedule)
 
 
 def deserialize(
     config: dict[str, Any], custom_objects: dict[str, Any] | None = None
 ) -> LearningRateSchedule:
     """Return the schedule that `serialize` wrote down."""
-    name = config.get("class_name", "")
-    cls = (custom_objects or {}).get(name) or _CLASSES.get(name)
-    if cls is None:
-        raise ValueError(f"Unknown schedule '{name}' (known: {', '.join(_CLASSES)})")
-    return cls.from_config(config.get("config", {}))
+    return _LOOKUP.deserialize(config, custom_objects)
 
 
 def _positive(schedule: LearningRateSchedule, steps: float) -> float:
