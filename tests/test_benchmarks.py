@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -148,7 +146,6 @@ def run(script, *options):
     return result.stdout
 
 
-@pytest.mark.skipif(not shutil.which(os.environ.get("CC", "cc")), reason="needs a C compiler")
 def test_every_step_of_the_ladder_is_right():
     """A step whose product is wrong ends the program."""
     table = [line.split() for line in run("ladder.py", "--repeat", "1").splitlines()]
@@ -190,7 +187,6 @@ def draw(monkeypatch, *arguments):
 
 
 def test_a_chart_of_a_former_run(monkeypatch, tmp_path):
-    pytest.importorskip("matplotlib")
     former = tmp_path / "figures.json"
     former.write_text(json.dumps(REPORT))
     for file, start in (("ratios.png", b"\x89PNG"), ("ratios.svg", b"<?xml")):
