@@ -1,7 +1,7 @@
 """Times fastnn and whatever of its peers is installed, side by side, and prints the ratios.
 
     python benchmarks/compare.py                      everything that is installed
-    python benchmarks/compare.py --quick              a look, in about a minute
+    python benchmarks/compare.py --quick              a look: two repetitions
     python benchmarks/compare.py --workloads b32-adam --peers fastnn jax
     python benchmarks/compare.py --markdown           ends with the table of the README
     python benchmarks/compare.py --chart ratios.svg   also draws the ratios
