@@ -101,7 +101,9 @@ def __getattr__(name: str) -> Any:
     if name == "_core":
         return _built_core()
     if name not in __all__:
-        raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
+        from fastnn.missing import error
+
+        raise error(__name__, name)
     import importlib
 
     home = _HOMES.get(name, name)

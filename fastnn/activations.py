@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn import config, lookup
+from fastnn.missing import explain_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -398,3 +399,6 @@ def resolve(activation: Callable[..., Any]) -> Formula:
         f"through it: give it one that takes and returns an array of x's shape, e.g. "
         f"`{name}.derivative = lambda x: ...` for d{name}(x)/dx"
     )
+
+
+explain_missing(__name__)

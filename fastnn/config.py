@@ -7,6 +7,8 @@ import threading
 
 import numpy as np
 
+from fastnn.missing import explain_missing
+
 _FLOATS = ("float32", "float64")
 _ENGINES = ("c", "numpy")
 
@@ -166,3 +168,6 @@ def clear_session() -> None:
     """Start naming layers and models from the beginning again."""
     with _lock:
         _counters.clear()
+
+
+explain_missing(__name__)

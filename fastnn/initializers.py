@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn import config, lookup
+from fastnn.missing import explain_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -421,3 +422,6 @@ def deserialize(
 ) -> Callable[..., np.ndarray]:
     """Return the initializer that `serialize` described; your own come from `custom_objects`."""
     return get(_LOOKUP.deserialize(data, custom_objects))
+
+
+explain_missing(__name__)

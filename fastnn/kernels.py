@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn import _core
+from fastnn.missing import explain_missing
 from fastnn.operations import ACTIVATIONS, FROM_OUTPUT, LOSSES, ROW_VALUES
 
 if TYPE_CHECKING:
@@ -356,3 +357,6 @@ def _pair(
         _same(who, "y_true of shape", prediction.shape, target.shape)
         target = _rows(target)
     return target, prediction, np.empty(len(rows), dtype)
+
+
+explain_missing(__name__)

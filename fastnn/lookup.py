@@ -108,6 +108,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
     spelled: dict[str, str] = {}
     for one in known:
-        spelled.setdefault(one.lower(), one)
+        alike = one[:1].isupper() == name[:1].isupper()  # a class for a class
+        if alike or one.lower() not in spelled:
+            spelled[one.lower()] = one
     near = difflib.get_close_matches(name.lower(), spelled, n=1)
     return f": did you mean {spelled[near[0]]!r}?" if near else ""

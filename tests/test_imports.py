@@ -17,7 +17,9 @@ import fastnn
 PACKAGE = Path(__file__).parents[1] / "fastnn"
 
 LEVELS = [
-    {"_version", "variable", "operations", "config", "lookup"},
+    {"_version", "lookup"},
+    {"missing"},
+    {"variable", "operations", "config"},
     {"_core"},
     {"kernels", "numpy_engine"},
     {"activations", "initializers", "regularizers", "constraints", "losses", "optimizers"},

@@ -62,6 +62,8 @@ def test_custom_objects_go_first():
 
 def test_the_nearest_name_in_its_own_spelling():
     assert did_you_mean("dence", ["Dense", "Dropout"]) == ": did you mean 'Dense'?"
+    assert did_you_mean("Huberr", ["Huber", "huber"]) == ": did you mean 'Huber'?"
+    assert did_you_mean("huberr", ["Huber", "huber"]) == ": did you mean 'huber'?"
     assert did_you_mean("LSTM", ["Dense", "Dropout"]) == ""
     assert Lookup("number", {"Int": int}).find("Int") is int
     with pytest.raises(ValueError, match=r"Unknown number 'x' \(known: Int\)"):

@@ -10,6 +10,7 @@ from fastnn.callbacks.model_checkpoint import ModelCheckpoint
 from fastnn.callbacks.progress import Progbar, ProgbarLogger
 from fastnn.callbacks.tensorboard import TensorBoard
 from fastnn.callbacks.terminate_on_nan import TerminateOnNaN
+from fastnn.missing import explain_missing
 
 __all__ = [
     "CSVLogger",
@@ -26,3 +27,5 @@ __all__ = [
     "TensorBoard",
     "TerminateOnNaN",
 ]
+
+explain_missing(__name__)

@@ -14,6 +14,7 @@ from fastnn.datasets import (
     mnist,
 )
 from fastnn.datasets.generated import blobs, circles, moons, spirals
+from fastnn.missing import explain_missing
 
 __all__ = [
     "blobs",
@@ -27,3 +28,5 @@ __all__ = [
     "moons",
     "spirals",
 ]
+
+explain_missing(__name__)

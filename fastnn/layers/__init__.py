@@ -25,6 +25,7 @@ from fastnn.layers.merging import (
 from fastnn.layers.registry import CLASSES, deserialize, serialize
 from fastnn.layers.rescaling import Rescaling
 from fastnn.layers.reshaping import Flatten, Reshape
+from fastnn.missing import explain_missing
 
 __all__ = [
     "ELU",
@@ -65,3 +66,5 @@ for _cls in (
     Maximum, Minimum, Multiply, PReLU, ReLU, Rescaling, Reshape, Softmax, Subtract,
 ):  # fmt: skip
     CLASSES[_cls.__name__] = _cls
+
+explain_missing(__name__)

@@ -24,6 +24,7 @@ from fastnn.losses.standard import (
     mean_squared_error,
     sparse_categorical_crossentropy,
 )
+from fastnn.missing import explain_missing
 
 __all__ = [
     "BinaryCrossentropy",
@@ -142,3 +143,6 @@ def serialize(loss: Any) -> dict[str, Any] | str:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Loss | None:
     """Return the loss that `serialize` wrote down; `custom_objects` names those of yours."""
     return get(_LOOKUP.deserialize(config, custom_objects))
+
+
+explain_missing(__name__)

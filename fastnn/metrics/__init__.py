@@ -36,6 +36,7 @@ from fastnn.metrics.standard import (
     categorical_accuracy,
     sparse_categorical_accuracy,
 )
+from fastnn.missing import explain_missing
 
 __all__ = [
     "Accuracy",
@@ -178,3 +179,6 @@ def _named(known: str, name: str) -> Metric:
     metric = _LOOKUP.get(known)
     metric.name = name
     return metric
+
+
+explain_missing(__name__)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from fastnn import missing
 from fastnn.layers import CLASSES
 from fastnn.models.configuration import clone_model, model_from_config, model_from_json
 from fastnn.models.model import Model
@@ -28,4 +29,4 @@ def __getattr__(name: str) -> Any:
         from fastnn.models import files
 
         return getattr(files, name)
-    raise AttributeError(f"module 'fastnn.models' has no attribute {name!r}")
+    raise missing.error(__name__, name)

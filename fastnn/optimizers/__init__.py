@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastnn import lookup
+from fastnn.missing import explain_missing
 from fastnn.optimizers import schedules
 from fastnn.optimizers.adam import Adam
 from fastnn.optimizers.adamw import AdamW
@@ -65,3 +66,6 @@ def serialize(optimizer: Optimizer) -> dict[str, Any]:
 def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Optimizer:
     """Return the optimizer that `serialize` wrote down; `custom_objects` names those of yours."""
     return get(_LOOKUP.deserialize(config, custom_objects))
+
+
+explain_missing(__name__)

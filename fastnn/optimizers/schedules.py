@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn import lookup
+from fastnn.missing import explain_missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -222,3 +223,6 @@ def _positive(schedule: LearningRateSchedule, steps: float) -> float:
             f"{type(schedule).__name__}: expected decay_steps to be positive, got {steps!r}"
         )
     return steps
+
+
+explain_missing(__name__)

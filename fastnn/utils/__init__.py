@@ -2,6 +2,7 @@
 
 from fastnn.callbacks.progress import Progbar
 from fastnn.config import clear_session, set_random_seed
+from fastnn.missing import explain_missing
 from fastnn.utils.arrays import normalize, pad_sequences, split_dataset, to_categorical
 
 __all__ = [
@@ -13,3 +14,5 @@ __all__ = [
     "split_dataset",
     "to_categorical",
 ]
+
+explain_missing(__name__)

@@ -1,0 +1,157 @@
+"""What to say of a name that a module does not have: what to use instead, or what may be meant.
+
+Every module of the public interface ends with ``explain_missing(__name__)``, or calls `error` in a
+``__getattr__`` of its own, which Python calls for names that it does not find.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any
+
+from fastnn.lookup import did_you_mean
+
+OUTSIDE = "fastnn is a library of dense networks, without Keras's {family}: {advice}"
+NOT_YET = "Keras has it, fastnn does not have it yet: {advice}"
+
+KERAS = "or use Keras for this model"
+IMAGES = f"Flatten() the images and use Dense layers, {KERAS}"
+OWN_LAYER = "write a layer of your own, see fastnn.layers.Layer"
+DECAY = "the weight_decay of an optimizer, which keeps weights small"
+PREPARED = "prepare the data with NumPy before fit"
+
+# Names of Keras by module: expressions for them (in any case, without underscores), the family if
+# it is none of fastnn's business, and what to use instead. The first that fits counts.
+KERAS_HAS: dict[str, list[tuple[str, str | None, str]]] = {
+    "fastnn": [
+        ("applications", "pretrained convolutional networks", "use Keras for them"),
+        ("ops|random", None, "use NumPy on arrays"),
+        ("regularizers|Regularizer", None, f"use Dropout, or {DECAY}"),
+        ("constraints", None, f"use {DECAY}"),
+        ("preprocessing", "preprocessing of images and text", PREPARED),
+        ("mixedprecision|DTypePolicy|dtypepolicies|quantizers", "reduced precision",
+         "float32 and float64 are what fastnn.config.set_floatx takes"),
+        ("distribution|device|Function|KerasTensor|Operation|wrappers|export|tree|visualization",
+         "backends", "leave it out, or use Keras"),
+    ],
+    "fastnn.layers": [
+        (r"LSTM|GRU|(Simple)?RNN|.*Cells?|Bidirectional|TimeDistributed|ConvLSTM.D",
+         "recurrent layers",
+         f"Flatten() windows of a sequence and use Dense layers, {KERAS}"),
+        ("Lambda|Dot|Permute|RepeatVector|Masking|EinsumDense|Wrapper|GlobalAveragePooling1D", None,
+         OWN_LAYER),
+        (r".*Conv(olution)?[123]D.*|.*Pool(ing)?[123]D|(UpSampling|ZeroPadding|Cropping).D",
+         "convolutions", IMAGES),
+        (".*Attention", "attention", f"use Dense layers, {KERAS}"),
+        ("Random.*|Resizing|CenterCrop|Equalization|AutoContrast|CutMix|MixUp|Solarization",
+         "preprocessing of images", PREPARED),
+        ("TextVectorization|StringLookup|Hash.*", "preprocessing of text", PREPARED),
+        ("(Batch|Layer|Group|Unit|RMS|Spectral)Normalization", None,
+         "standardize the inputs, and use activation='selu' with "
+         "kernel_initializer='lecun_normal' in the hidden layers"),
+        ("Normalization", None, "use (x - x.mean(0)) / x.std(0) before fit, or Rescaling"),
+        ("Embedding|IntegerLookup|CategoryEncoding|Discretization", None,
+         "utils.to_categorical makes rows for Dense layers from whole numbers"),
+        ("Gaussian(Noise|Dropout)|AlphaDropout|SpatialDropout.D", None,
+         f"use Dropout, or {OWN_LAYER}"),
+        ("ActivityRegularization", None, f"use Dropout, or {DECAY}"),
+        ("Identity", None, "use Activation('linear')"),
+    ],
+    "fastnn.losses": [
+        (r"MeanAbsolutePercentageError|MAPE|MeanSquaredLogarithmicError|MSLE|LogCosh|KLDivergence|"
+         r"KLD|Poisson|CosineSimilarity|(Categorical|Squared)?Hinge|.*Focal.*|Dice|Tversky|CTC|"
+         r"Circle|CategoricalGeneralizedCrossEntropy", None,
+         "write a loss of your own, see fastnn.losses.Loss"),
+    ],
+    "fastnn.metrics": [
+        (r"Precision.*|Recall.*|AUC|F1Score|FBetaScore|R2Score|.*TopK.*|(True|False)(Positives|"
+         r"Negatives)|.*At(Sensitivity|Specificity)|.*IoU|.*Correlation|.*Hinge|LogCosh.*|Poisson|"
+         r"CosineSimilarity|KLDivergence|MeanAbsolutePercentageError|MeanSquaredLogarithmicError",
+         None, "write a metric of your own, see fastnn.metrics.Metric"),
+    ],
+    "fastnn.optimizers": [
+        ("Adagrad|Adadelta|Adamax|Adafactor|Nadam|Lion|Lamb|Ftrl|Muon", None,
+         "use SGD, RMSprop, Adam or AdamW"),
+    ],
+    "fastnn.optimizers.schedules": [
+        ("CosineDecayRestarts", None, "use CosineDecay, or any function of the step"),
+    ],
+    "fastnn.callbacks": [
+        ("BackupAndRestore", None, "use ModelCheckpoint, then load_model and initial_epoch"),
+        ("SwapEMAWeights|RemoteMonitor", None,
+         "write a callback of your own, see fastnn.callbacks.Callback"),
+    ],
+    "fastnn.activations": [
+        (r"celu|glu|hard(shrink|silu|swish|tanh)|logsigmoid|softshrink|sparse.*|squareplus|"
+         r"tanhshrink|threshold", None, "write a function with a derivative, see "
+         "fastnn.activations.resolve"),
+    ],
+    "fastnn.datasets": [
+        ("cifar10+", "convolutions, which such photographs need", "use Keras for them"),
+        ("californiahousing|reuters", None, "use boston_housing, or imdb"),
+    ],
+    "fastnn.utils": [
+        ("plotmodel|modeltodot", None, "model.summary() prints a table"),
+        ("PyDataset|Sequence|.*datasetfrom.*", None,
+         "pass arrays, memory-mapped files too, or call train_on_batch in a loop"),
+        ("(arrayto|load|save)img|imgtoarray", "preprocessing of images", PREPARED),
+    ],
+}  # fmt: skip
+
+
+def explain_missing(module: str) -> None:
+    """Make a module's AttributeErrors teach; for modules that have all their names from the start.
+
+    Examples
+    --------
+    >>> import fastnn
+    >>> fastnn.layers.Dence
+    Traceback (most recent call last):
+        ...
+    AttributeError: module 'fastnn.layers' has no attribute 'Dence': did you mean 'Dense'?
+    """
+
+    def __getattr__(name: str) -> Any:
+        raise error(module, name)
+
+    sys.modules[module].__getattr__ = __getattr__  # type: ignore[method-assign]
+
+
+def error(module: str, name: str) -> AttributeError | ImportError:
+    """Return the error for a name that a module does not have, for its ``__getattr__``.
+
+    ``from module import name`` asks a package whether it has the name, before it fails with an
+    ImportError that says nothing: there, return a better one.
+    """
+    advice = ""
+    if name.isidentifier() and not name.startswith("_") and not _is_submodule(module, name):
+        advice = _instead(module, name) or _meant(module, name)
+        if sys._getframe(2).f_code.co_name == "_handle_fromlist":  # importlib's
+            return ImportError(f"cannot import name {name!r} from {module!r}{advice}", name=module)
+    # Without obj, or Python would guess a second time.
+    return AttributeError(f"module {module!r} has no attribute {name!r}{advice}", name=name)
+
+
+def _is_submodule(module: str, name: str) -> bool:
+    """Whether ``from module import name`` is asking first, and is about to import it."""
+    from importlib.util import find_spec
+
+    return hasattr(sys.modules[module], "__path__") and find_spec(f"{module}.{name}") is not None
+
+
+def _instead(module: str, name: str) -> str:
+    """Return what to use instead of a name that Keras has in this module, or ``""``."""
+    plain = name.replace("_", "")
+    for expression, family, advice in KERAS_HAS.get(module, ()):
+        if re.fullmatch(expression, plain, re.IGNORECASE):
+            text = OUTSIDE if family else NOT_YET
+            return f": {text.format(family=family, advice=advice)}"
+    return ""
+
+
+def _meant(module: str, name: str) -> str:
+    """Return the public name that may be meant, or ``""``."""
+    has = vars(sys.modules[module])
+    own = [key for key, value in has.items() if getattr(value, "__module__", None) == module]
+    return did_you_mean(name, has.get("__all__", own))
