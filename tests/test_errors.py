@@ -116,6 +116,10 @@ WRONG = {
     "validation y": ({"validation_data": (X, np.eye(3)[Y])}, r"expects shape \(n,\), got \(n, 3\)"),
     "class_weight": ({"class_weight": [1, 2, 3]}, r"expects a dict.*dict\(enumerate"),
     "class_weight value": ({"class_weight": {0: "a"}}, "expects numbers, got 0: 'a'"),
+    "class_weight names": ({"class_weight": {"cat": 2.0}}, "classes as keys, got 'cat': .* 0 to 2"),
+    "class_weight part": ({"class_weight": {0: 1.0, 0.5: 2.0}}, r"classes as keys, got 0\.5"),
+    "class_weight infinite": ({"class_weight": {np.inf: 1.0}}, "classes as keys, got inf"),
+    "class_weight below 0": ({"class_weight": {-1: 2.0}}, "classes as keys, got -1: y has"),
     "both weights": ({"class_weight": {0: 2.0}, "sample_weight": X[:, 0]}, "cannot be combined"),
     "weights of features": ({"sample_weight": X}, r"sample_weight expects shape \(n,\), got"),
 }

@@ -11,6 +11,7 @@ import pytest
 from fastnn import Input, Model, Sequential, callbacks, config, optimizers
 from fastnn.layers import Concatenate, Dense, Dropout
 from fastnn.training import loops
+from fastnn.training.data import class_weights_to_rows
 
 ENGINES = ("c", "numpy")
 
@@ -312,6 +313,15 @@ def test_class_weight_is_a_sample_weight_by_class(engine, one_hot):
     b = two.fit(x, targets, sample_weight=w, validation_data=(x, targets), verbose=0)
     assert a.history == b.history  # so it is not applied to the validation either
     assert_same_bits(weights(one), weights(two))
+
+
+def test_keys_of_class_weight():
+    """As in Keras: whole numbers of any type, numbers of no label, and labels below 0."""
+    y = np.array([0, 1, 2, 1])
+    for keys in ([1, 2, 7], [np.int64(1), 2.0, 7], [True, "2", 7]):
+        rows = class_weights_to_rows(dict(zip(keys, (3, 4, 5), strict=True)), y, "fit")
+        assert rows.tolist() == [1, 3, 4, 3]
+    assert class_weights_to_rows({-1: 2, 1: 3}, np.array([[-1], [1]]), "fit").tolist() == [2, 3]
 
 
 # --- several inputs and outputs --------------------------------------------------------------

@@ -267,7 +267,8 @@ def class_weights_to_rows(class_weight: Any, target: np.ndarray, method: str) ->
     Parameters
     ----------
     class_weight : dict
-        From class numbers to weights; a class that it does not name has weight 1.
+        From class numbers to weights; a class that it does not name has weight 1, one that no
+        label is of has no effect.
     target : ndarray
         Class numbers, shape (n,) or (n, 1), or one-hot rows.
 
@@ -291,11 +292,27 @@ def class_weights_to_rows(class_weight: Any, target: np.ndarray, method: str) ->
         labels = np.argmax(target, axis=1) if target.shape[1] > 1 else target[:, 0]
     labels = np.rint(labels).astype(np.int64)
     weights = np.ones(len(labels))
-    for label, weight in class_weight.items():
+    for key, weight in class_weight.items():
+        number = _class_number(key)
+        rows = labels == number
+        if number is None or (number < 0 and not rows.any()):
+            raise ValueError(
+                f"{method}: class_weight expects classes as keys, got {key!r}: y has the classes "
+                f"{labels.min()} to {labels.max()}"
+            )
         try:
-            weights[labels == int(label)] = float(weight)
+            weights[rows] = float(weight)
         except (TypeError, ValueError):
             raise ValueError(
-                f"{method}: class_weight expects numbers, got {label!r}: {weight!r}"
+                f"{method}: class_weight expects numbers, got {key!r}: {weight!r}"
             ) from None
     return weights
+
+
+def _class_number(key: Any) -> int | None:
+    """Return a key of `class_weight` as a whole number, or None if it is none."""
+    try:
+        number = int(key)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if isinstance(key, str) or number == key else None

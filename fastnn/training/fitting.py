@@ -85,7 +85,7 @@ class Fitting(Compilable):
         shuffle : bool, default True
             Visit the rows in a new order every epoch.
         class_weight : dict of int to float, optional
-            Weights of the rows by their class; not for validation.
+            Weights of the rows by their class, 1 for classes left out; not for validation.
         sample_weight : array of shape (n,), optional
             Weights of the rows in the loss; for several outputs a list or dict.
         initial_epoch : int, default 0
