@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 
 import numpy as np
@@ -153,6 +154,38 @@ def test_fit_refuses(case, engine):
 def test_fit_refuses_what_is_no_array(x, message):
     with pytest.raises(TypeError, match=message):
         classifier().fit(x, Y, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "message"),
+    [
+        ("fit", {"epoch": 3}, r"unexpected keyword argument 'epoch': did you mean 'epochs'\?$"),
+        ("fit", {"nb_epoch": 3, "verbose": 0}, "'nb_epoch': did you mean 'epochs'"),
+        ("evaluate", {"workers": 2}, "'workers': it takes x, y, batch_size, verbose, "),
+        ("train_on_batch", {"sample_weights": Y}, "did you mean 'sample_weight'"),
+        ("test_on_batch", {"return_dic": True}, "did you mean 'return_dict'"),
+    ],
+)
+def test_unknown_arguments(method, arguments, message):
+    model = classifier()
+    with pytest.raises(TypeError, match=rf"^Model\.{method}\(\) got an .*{message}"):
+        getattr(model, method)(X, Y, **arguments)
+    assert model.optimizer.iterations == 0
+
+
+def test_python_s_own_errors_name_the_model():
+    model = classifier()
+    with pytest.raises(TypeError, match=r"^Model\.compile\(\) got .*did you mean 'optimizer'"):
+        model.compile(optimiser="adam")
+    with pytest.raises(TypeError, match=r"^Model\.predict\(\) got .*did you mean 'batch_size'"):
+        model.predict(X, batchsize=2)
+    with pytest.raises(TypeError, match=r"^Model\.predict\(\) missing 1 required"):
+        model.predict()
+    with pytest.raises(TypeError, match=r"^Model\.fit\(\) got multiple values"):
+        model.fit(X, Y, 32, batch_size=32)
+    parameters = list(inspect.signature(model.fit).parameters)
+    assert parameters[:3] == ["x", "y", "batch_size"]
+    assert "one row per sample" in " ".join(model.fit.__doc__.lower().split())
 
 
 def test_methods_need_compile():

@@ -2,12 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastnn.lookup import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 BATCH_SIZE = 32
 """What Keras takes when no batch size is given."""
+
+
+def explain_unknown(method: Callable[..., Any], owner: str) -> Callable[..., Any]:
+    """Return a method that says which argument may be meant by one that it does not have.
+
+    Parameters
+    ----------
+    method : function
+    owner : str
+        The class that users know it by: the message begins with ``owner.method()``.
+    """
+    parameters = list(inspect.signature(method).parameters)[1:]  # without self
+    known = frozenset(parameters)
+    method.__qualname__ = f"{owner}.{method.__name__}"  # which Python's own errors name
+
+    @functools.wraps(method)
+    def checked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs.keys() <= known:
+            wrong = next(name for name in kwargs if name not in known)
+            hint = did_you_mean(wrong, parameters) or f": it takes {', '.join(parameters)}"
+            raise TypeError(
+                f"{method.__qualname__}() got an unexpected keyword argument {wrong!r}{hint}"
+            )
+        return method(self, *args, **kwargs)
+
+    return checked
 
 
 def whole(value: Any, name: str, method: str, *, least: int) -> int:

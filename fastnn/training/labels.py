@@ -135,7 +135,7 @@ def advise(program: Program, data: Data, *, split: bool) -> None:
     if split:
         messages += _sorted_labels(program, data)
     for message in messages:
-        warnings.warn(message, TrainingWarning, stacklevel=4)
+        warnings.warn(message, TrainingWarning, stacklevel=5)
 
 
 def _softmaxes(program: Program) -> Iterator[str]:

@@ -95,7 +95,7 @@ class Passes:
             warnings.warn(
                 f"fit: steps_per_epoch={self.steps}, but only {-(-len(part) // self.batch_size)} "
                 "batches are left of this pass over the data: the epoch ends with them",
-                stacklevel=3,
+                stacklevel=4,
             )
         return part
 
