@@ -22,6 +22,7 @@
 #define PAGE 4096             /* rows of B whole pages apart share a few cache sets: then, and */
 #define PACK_B_ROWS 64        /* with enough rows of C to pay for it, B is packed; */
 #define PACK_B_MANY_ROWS 512  /* with so many always: its rows lie on as many pages */
+#define TURN_ROWS (2 * FNN_LANES)
 #define PACK_A_STEPS 48       /* shorter columns of A are read where they lie, */
 #define PACK_A_COLUMNS 128    /* and its rows too, unless they are whole pages apart and often used */
 
@@ -196,8 +197,8 @@ static void turn_back(void *context, real *block, size_t row, size_t i0, size_t 
 /* Few rows times a B that is transposed: it is cheaper to turn over A and C, if that leaves few lanes
  * idle. */
 static int turns(const FN(fnn_product) *s, size_t m) {
-  return s->b_transposed && s->c && !s->accumulate && up(m, FNN_LANES) - m <= FNN_LANES / 4 &&
-         m <= PANEL && m * s->k <= B_BLOCK / 2;
+  return s->b_transposed && s->c && !s->accumulate && m <= TURN_ROWS &&
+         up(m, FNN_LANES) - m <= FNN_LANES / 4 && m * s->k <= B_BLOCK / 2;
 }
 
 void FN(fnn_gemm)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, size_t n1,

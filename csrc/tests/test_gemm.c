@@ -94,8 +94,10 @@ static void cases(void) {
   product(96, page, 300, 0, 1, PART | A_BY_COLUMNS);
   product(96, page, 300, 0, 1, PART | SCRATCH_C);
   product(130, 530, 300, 0, 1, B_TRANSPOSED);
-  product(128, 2, 500, 0, 1, B_TRANSPOSED); /* many rows for few columns */
-  product(128, 2, 600, 3, 1, B_TRANSPOSED);
+  product(2 * FNN_LANES, 2, 500, 0, 1, B_TRANSPOSED); /* turned over, or nearly */
+  product(2 * FNN_LANES, 100, 600, 3, 1, B_TRANSPOSED);
+  product(2 * FNN_LANES - 2, 37, 20, 0, 1, B_TRANSPOSED);
+  product(2 * FNN_LANES + 1, 37, 20, 0, 1, B_TRANSPOSED);
   for (int sparse = 0; sparse <= SPARSE; sparse += SPARSE) {
     product(80, page, 30, 0, 0.3, sparse);
     product(600, 20, 11, 1, 0.3, sparse); /* more rows than a list takes */
