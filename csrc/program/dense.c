@@ -58,10 +58,10 @@ static void dense_forward_epilogue(void *context, real *block, size_t row, size_
 
 /* Whether a product of few samples and many weights is divided by columns of the result, so that
  * each thread reads its own part of the weights; else it is divided by samples, and no thread waits
- * for another. */
-static int by_columns(const worker *w, size_t rows, size_t columns, size_t depth) {
-  return w->threads > 1 && rows < MANY_ROWS * (size_t)w->threads &&
-         columns >= 2 * FNN_LANES * (size_t)w->threads && columns * depth > FEW_WEIGHTS;
+ * for another or lists the zeros of samples that are not its own. */
+static int by_columns(const worker *w, const FN(fnn_product) *s) {
+  return w->threads > 1 && !s->a_sparse && s->m < MANY_ROWS * (size_t)w->threads &&
+         s->n >= 2 * FNN_LANES * (size_t)w->threads && s->n * s->k > FEW_WEIGHTS;
 }
 
 /* y = activation(x W + b) */
@@ -79,7 +79,7 @@ void FN(fnn_dense_forward)(worker *w, const fnn_op *op) {
       .epilogue = op->bias >= 0 || op->activation != FNN_LINEAR ? dense_forward_epilogue : NULL,
       .context = &context,
   };
-  if (by_columns(w, m, n, kernel->rows)) {
+  if (by_columns(w, &product)) {
     size_t from, to;
     enter(w, WHOLE);
     share(w, n, FNN_LANES, &from, &to);
@@ -157,7 +157,7 @@ void FN(fnn_dense_backward)(worker *w, const fnn_op *op) {
       .epilogue = op->derivative != FNN_LINEAR ? dense_dx_epilogue : NULL,
       .context = &context,
   };
-  if (by_columns(w, rows, inputs, outputs)) {
+  if (by_columns(w, &dx)) {
     size_t from, to;
     enter(w, WHOLE);
     share(w, inputs, FNN_LANES, &from, &to);
