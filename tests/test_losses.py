@@ -215,6 +215,23 @@ def test_a_function_may_give_one_number_for_the_batch():
     np.testing.assert_allclose(slopes, (Q - R), rtol=1e-6)  # each sample's own mean
 
 
+def test_a_loss_of_yours_gets_y_in_the_shape_of_the_predictions():
+    def largest(y_true, y_pred):
+        assert y_true.shape == y_pred.shape
+        return np.max(np.abs(y_pred - y_true), axis=-1)
+
+    class Largest(L.Loss):
+        def call(self, y_true, y_pred):
+            return largest(y_true, y_pred)
+
+    for loss in (L.get(largest), Largest()):
+        assert loss([1.0, 5.0], [[2.0], [9.0]]) == 2.5
+        assert loss([1.0, 5.0], [[2.0], [9.0]], sample_weight=[1.0, 0.5]) == 1.5
+        assert loss([[1.0], [5.0]], [2.0, 9.0]) == 4.0
+    with pytest.raises(AssertionError):
+        L.get(largest)([1.0, 5.0], [[2.0, 3.0], [9.0, 3.0]])  # a purpose of its own, perhaps
+
+
 def test_results_of_wrong_shape_are_named():
     def flat(y_true, y_pred):
         return ((y_pred - y_true) ** 2).ravel()[:3]

@@ -128,6 +128,13 @@ def test_a_function_of_yours_is_a_metric():
     assert batch_mean.result() == pytest.approx(Q.mean())
 
 
+def test_a_function_gets_y_in_the_shape_of_the_predictions():
+    metric = M.FunctionMetric(lambda t, p: np.abs(t - p), "error")
+    assert metric([1.0, 5.0], [[2.0], [9.0]]) == 2.5
+    with pytest.raises(ValueError, match=r"'outer' must give one value per row.*got \(2, 2\)"):
+        M.FunctionMetric(lambda t, p: t[:, 0] - p, "outer")([1.0, 5.0], [[2.0], [9.0]])
+
+
 def test_a_callable_object_that_cannot_be_hashed_is_a_metric():
     class Counting(list):
         def __call__(self, y_true, y_pred):

@@ -234,7 +234,17 @@ def fit(loss, shape, target, metric=()):
     ],
 )  # fmt: skip
 def test_targets_that_fit(loss, shape, target):
-    assert fit(loss, shape, target).targets[0].shape == target
+    fitted = fit(loss, shape, target).targets[0].shape
+    assert fitted == (target if loss.startswith("sparse_") else shape)
+
+
+@pytest.mark.parametrize("target", [(), (1,), (2,)])
+def test_targets_of_a_loss_in_python_fit_as_they_are_or_with_a_last_axis_of_1(target):
+    def mine(y_true, y_pred):
+        raise NotImplementedError
+
+    assert fit(mine, (1,), target).targets[0].shape == (target or (1,))
+    assert fit(mine, (3,), target).targets[0].shape == target
 
 
 @pytest.mark.parametrize(

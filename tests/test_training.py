@@ -8,8 +8,9 @@ import pickle
 import numpy as np
 import pytest
 
-from fastnn import Input, Model, Sequential, callbacks, config, optimizers
+from fastnn import Input, Model, Sequential, callbacks, config, losses, optimizers
 from fastnn.layers import Concatenate, Dense, Dropout
+from fastnn.metrics import Metric
 from fastnn.training import loops
 from fastnn.training.data import class_weights_to_rows
 
@@ -741,3 +742,50 @@ def test_threads_share_a_model(engine):
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+# --- losses and metrics of one's own ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(40,), (40, 1)])
+def test_a_loss_and_metrics_of_your_own_get_y_in_the_shape_of_the_predictions(engine, shape):
+    """Also (n,) against (n, 1), which NumPy would broadcast to (n, n)."""
+
+    def error(y_true, y_pred):
+        return np.mean(np.abs(y_true - y_pred), axis=-1)
+
+    error.gradient = lambda y_true, y_pred: np.sign(y_pred - y_true) / y_pred.shape[-1]
+
+    class Error(losses.Loss):
+        def call(self, y_true, y_pred):
+            return error(y_true, y_pred)
+
+        def gradient(self, y_true, y_pred):
+            return error.gradient(y_true, y_pred)
+
+    class Largest(Metric):
+        def reset_state(self):
+            self.largest = 0.0
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            assert y_true.shape == y_pred.shape
+            self.largest = max(self.largest, float(np.max(np.abs(y_true - y_pred))))
+
+        def result(self):
+            return self.largest
+
+    x, y = data(40)
+    y = (y + 0.5).reshape(shape)
+    w = np.linspace(0.5, 2, 40)
+    results, trained = [], []
+    for loss, metric in (("mae", "mae"), (error, error), (Error(), Error())):
+        config.set_random_seed(4)
+        model = Sequential([Input((4,)), Dense(5, activation="tanh"), Dense(1)])
+        model.compile("sgd", loss, metrics=[metric, Largest()], weighted_metrics=[metric])
+        model.fit(x, y, sample_weight=w, epochs=2, batch_size=16, verbose=0)
+        results.append(model.evaluate(x, y, sample_weight=w, verbose=0))
+        trained.append(np.concatenate([one.ravel() for one in weights(model)]))
+    assert results[0][1] != pytest.approx(results[0][3])  # the weights count
+    for others, other in zip(results[1:], trained[1:], strict=True):
+        np.testing.assert_allclose(others, results[0], rtol=1e-5)
+        np.testing.assert_allclose(other, trained[0], rtol=1e-5, atol=1e-6)

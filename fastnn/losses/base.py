@@ -65,7 +65,10 @@ class Loss:
         self.attrs: dict[str, float] = {}  # what the engines' kernel of this kind needs
 
     def call(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
-        """Return one value per row of `y_pred` (its last axis is reduced)."""
+        """Return one value per row of `y_pred` (its last axis is reduced).
+
+        y of shape (n,) comes as (n, 1) if that is the shape of the predictions.
+        """
         if self.kind == "python":
             raise NotImplementedError(
                 f"{type(self).__name__} has no call(y_true, y_pred): return one value per row"
@@ -187,14 +190,15 @@ class FunctionLoss(Loss):
 def fitted(kind: str, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return both as float arrays whose shapes fit each other; raise ValueError if they do not.
 
-    An axis of length 1 at the end may be missing or too much, nothing else.
+    An axis of length 1 at the end may be missing or too much, nothing else; what is written in
+    Python may want other shapes for purposes of its own.
     """
     p = np.asarray(y_pred)
     if p.dtype not in (np.float32, np.float64):
         p = p.astype(config.floatx())
     t = np.asarray(y_true)
     if kind == "python":
-        return t.astype(p.dtype), p
+        return aligned(t, p).astype(p.dtype), p
     sparse = kind.startswith("sparse_")
     expected = p.shape[:-1] if sparse else p.shape
     if t.shape not in (expected, (*expected, 1)) and (*t.shape, 1) != expected:
@@ -210,6 +214,14 @@ def fitted(kind: str, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[np.ndarray,
             f"classes; got labels from {t.min()} to {t.max()}"
         )
     return t.astype(p.dtype), p
+
+
+def aligned(t: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Return t in p's shape if they differ only by a last axis of 1, else as it is.
+
+    (n,) and (n, 1) would broadcast to (n, n), whose mean looks like a loss and is none.
+    """
+    return t.reshape(p.shape) if (*t.shape, 1) == p.shape or t.shape == (*p.shape, 1) else t
 
 
 def row_values(kind: str, attrs: dict[str, float], t: np.ndarray, p: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn import config
-from fastnn.losses.base import fitted, row_values, spread
+from fastnn.losses.base import aligned, fitted, row_values, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ class Metric:
     """Base of all metrics; subclass it to write your own.
 
     A subclass defines `update_state`, `result` and `reset_state`; the engines call `update_state`
-    with every batch.
+    with every batch. y of shape (n,) comes as (n, 1) if that is the shape of the predictions.
 
     Parameters
     ----------
@@ -150,9 +150,16 @@ class FunctionMetric(Averaging):
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> None:
         y_pred = np.asarray(y_pred)
-        values = np.asarray(self.function(np.asarray(y_true), y_pred))
+        y_true = aligned(np.asarray(y_true), y_pred)
+        values = np.asarray(self.function(y_true, y_pred))
         if values.ndim == 0:  # one value for the batch: every sample's
             values = np.full(len(y_pred), values)
+        if values.shape[:1] != y_pred.shape[:1] or (values.size and y_pred.size % values.size):
+            raise ValueError(
+                f"Metric '{self.name}' must give one value per row, an array of shape "
+                f"{y_pred.shape[:-1]}, got {values.shape} for y_true of shape {y_true.shape} and "
+                f"y_pred of shape {y_pred.shape}"
+            )
         self._add(values, sample_weight)
 
 

@@ -145,7 +145,11 @@ def _from_logits(
 def _fit(
     name: str, terms: Sequence[Loss | Metric], shape: tuple[int, ...], given: Sequence[int] | None
 ) -> tuple[int, ...]:
-    """Return the shape of the targets if every loss and metric can compare it with `shape`."""
+    """Return the shape of the targets if every loss and metric can compare it with `shape`.
+
+    Targets that differ from the predictions only by a last axis of 1 get the predictions' shape:
+    a loss or metric written in Python would broadcast (n,) against (n, 1) to (n, n).
+    """
     if given is None:
         sparse = any(t.kind.startswith("sparse_") for t in terms)
         given = shape[:-1] if sparse else shape
@@ -159,7 +163,7 @@ def _fit(
             fits = given == shape or (*given, 1) == shape or given == (*shape, 1)
         if not fits:
             raise ValueError(_misfit(name, term, shape, given))
-    return given
+    return shape if (*given, 1) == shape or given == (*shape, 1) else given
 
 
 def _misfit(name: str, term: Loss | Metric, shape: tuple[int, ...], given: tuple[int, ...]) -> str:
