@@ -1,7 +1,8 @@
 """The C kernels as functions on arrays, for benchmarks and for networks built by hand.
 
-Every function takes float32 or float64 arrays (anything else is converted to float32), works on
-the last axis, and computes with the same code and to the same bits as a model does.
+Every function takes float32 or float64 arrays (anything else, lists too, is converted to float32,
+or to float64 beside a float64 array), works on the last axis, and computes with the same code and
+to the same bits as a model does.
 
 >>> import numpy as np
 >>> from fastnn import kernels
@@ -275,7 +276,7 @@ def loss_gradient(
     >>> from fastnn import kernels
     >>> values, gradient = kernels.loss_gradient("mean_squared_error", [[0.0]], [[3.0]])
     >>> values, gradient
-    (array([9.]), array([[6.]]))
+    (array([9.], dtype=float32), array([[6.]], dtype=float32))
     """
     target, prediction, values = _pair("loss_gradient", kind, LOSSES, y_true, y_pred)
     if scale is None:
@@ -292,7 +293,7 @@ def loss_gradient(
 
 
 def _dtype(*arrays: Any) -> np.dtype:
-    dtypes = [getattr(a, "dtype", None) for a in arrays if a is not None]
+    dtypes = [a.dtype for a in arrays if hasattr(a, "dtype")]  # a None would equal float64
     return np.dtype(np.float64 if np.dtype(np.float64) in dtypes else np.float32)
 
 

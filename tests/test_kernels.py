@@ -202,3 +202,20 @@ def test_dense_does_not_write_over_its_operands():
     x = np.ones((4, 4), np.float32)
     with pytest.raises(ValueError, match="shares memory"):
         kernels.dense(x, np.eye(4, dtype=np.float32), out=x)
+
+
+@pytest.mark.parametrize("other", TYPES)
+def test_lists_take_the_type_of_the_arrays_beside_them(other):
+    w = np.eye(2, dtype=other)
+    assert kernels.dense([[1, 2]], w).dtype == other
+    assert kernels.dense([[1, 2]], w, [1, 2]).dtype == other
+    assert {g.dtype.name for g in kernels.dense_gradient([[1, 2]], [[1, 2]], w)} == {other}
+    assert kernels.activation_gradient([[1, 2]], None, w[:1], "tanh").dtype == other
+    y = w[:1]
+    assert {a.dtype.name for a in kernels.loss_gradient("huber", [[1, 2]], y)} == {other}
+
+
+def test_lists_alone_are_float32():
+    assert kernels.dense([[1, 2]], [[1], [2]]).dtype == np.float32
+    assert kernels.activation([1, 2], "relu").dtype == np.float32
+    assert kernels.row_values("huber", [[1.0]], [[2.0]]).dtype == np.float32
