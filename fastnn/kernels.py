@@ -65,7 +65,9 @@ def dense(
     Raises
     ------
     ValueError
-        If the shapes do not fit or the activation is unknown.
+        If the shapes do not fit, the activation is unknown or `out` overlaps an operand.
+    TypeError
+        If `out` is no array.
     """
     slope = _slope("dense", activation, slope)
     dtype = _dtype(x, kernel, bias)
@@ -156,16 +158,23 @@ def activation(
     slope : float, optional
         As in `dense`.
     out : ndarray, optional
-        Where to write the result; may be `x`.
+        Where to write the result; may be `x` itself, but not overlap a part of it.
 
     Raises
     ------
     ValueError
         If the activation is unknown or `out` does not fit.
+    TypeError
+        If `out` is no array.
     """
     slope = _slope("activation", name, slope)
     x = _array(x, _dtype(x))
     out = _out("activation", out, x.shape, x.dtype)
+    if np.may_share_memory(out, x) and out.ctypes.data != x.ctypes.data:
+        raise ValueError(
+            "activation: out overlaps a part of x, which would be overwritten before it is read: "
+            "pass x itself, or another array"
+        )
     _core.activation_forward(_rows(out), _rows(x), name, slope)
     return out
 
@@ -326,6 +335,11 @@ def _same(who: str, what: str, expected: Any, got: Any) -> None:
 def _out(who: str, out: np.ndarray | None, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     if out is None:
         return np.empty(shape, dtype)
+    if not isinstance(out, np.ndarray):
+        raise TypeError(
+            f"{who}: expected out to be a NumPy array, got {type(out).__name__}: make it with "
+            f"np.empty({shape}, np.{dtype})"
+        )
     if out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous:
         raise ValueError(
             f"{who}: expected out to be C-contiguous, of shape {shape} and dtype {dtype}, "

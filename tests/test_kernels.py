@@ -204,6 +204,24 @@ def test_dense_does_not_write_over_its_operands():
         kernels.dense(x, np.eye(4, dtype=np.float32), out=x)
 
 
+@pytest.mark.parametrize("name", ["relu", "softmax"])
+def test_activation_writes_over_x_itself_but_not_over_a_part_of_it(name):
+    base = np.linspace(-1, 1, 101 * 7, dtype=np.float32).reshape(101, 7)
+    x = base[:-1]
+    expected = kernels.activation(x.copy(), name)
+    for out in (base[1:], base.ravel()[1:701].reshape(100, 7)):
+        with pytest.raises(ValueError, match=r"overlaps a part of x.*pass x itself"):
+            kernels.activation(x, name, out=out)
+    assert kernels.activation(x, name, out=base[:-1]).tobytes() == expected.tobytes()
+
+
+def test_out_that_is_no_array():
+    for call in (lambda out: kernels.activation([1.0, 2.0], "relu", out=out),
+                 lambda out: kernels.dense([1.0, 2.0], np.eye(2), out=out)):  # fmt: skip
+        with pytest.raises(TypeError, match=r"got list: make it with np\.empty\(\(2"):
+            call([0.0, 0.0])
+
+
 @pytest.mark.parametrize("other", TYPES)
 def test_lists_take_the_type_of_the_arrays_beside_them(other):
     w = np.eye(2, dtype=other)
