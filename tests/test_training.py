@@ -545,6 +545,9 @@ def test_predict_writes_into_a_given_array(engine):
     square = Model(i, Dense(3)(i))
     with pytest.raises(ValueError, match="shares memory"):
         square.predict(x, verbose=0, out=x)
+    kernel = square.layers[-1].kernel.buffer.ravel()[:9].reshape(3, 3)
+    with pytest.raises(ValueError, match=r"or with a weight: make it with np\.empty\(\(3, 3\)"):
+        square.predict(x[:3], verbose=0, out=kernel)
     np.testing.assert_array_equal(one.predict(x, verbose=0), expected[0])
 
 

@@ -34,33 +34,46 @@ class Quick:
         self.dtype = output.dtype
 
 
-def given_outputs(model: Any, out: Any, fresh: list[np.ndarray], data: Any) -> list[np.ndarray]:
-    """Return the arrays of `out` in the order of the outputs, if they are like the `fresh` ones."""
+def given_outputs(
+    model: Any, out: Any, shapes: list[tuple[int, ...]], dtype: str, inputs: list[np.ndarray]
+) -> list[np.ndarray]:
+    """Return the arrays of `out` in the order of the outputs.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If one is not of that shape and dtype, or not apart from the others, the inputs and the
+        model's weights.
+    """
     who = "predict: expected out to be"
-    places = model.pack_outputs(range(len(fresh)))
+    places = model.pack_outputs(range(len(shapes)))
     if isinstance(places, dict):
         if not isinstance(out, dict) or out.keys() != places.keys():
             raise ValueError(f"{who} a dict of {list(places)}, got {out!r:.80}")
         arrays = [out[name] for name in places]
-    elif len(fresh) == 1 and not isinstance(places, (list, tuple)):
+    elif len(shapes) == 1 and not isinstance(places, (list, tuple)):
         arrays = [out]
     else:
-        if not isinstance(out, (list, tuple)) or len(out) != len(fresh):
-            raise ValueError(f"{who} {len(fresh)} arrays, got {out!r:.80}")
+        if not isinstance(out, (list, tuple)) or len(out) != len(shapes):
+            raise ValueError(f"{who} {len(shapes)} arrays, got {out!r:.80}")
         arrays = list(out)
-    for k, (array, like) in enumerate(zip(arrays, fresh, strict=True)):
+    taken = [*inputs, *(variable.buffer for variable in model.weights)]
+    for array, shape in zip(arrays, shapes, strict=True):
         if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
             raise TypeError(f"{who} a NumPy array, got {type(array).__name__}")
-        if array.shape != like.shape or array.dtype != like.dtype:
+        if array.shape != shape or array.dtype != dtype:
             raise ValueError(
-                f"{who} of shape {like.shape} and dtype {like.dtype}, got {array.shape} and "
-                f"{array.dtype}: make it with np.empty({like.shape}, "
-                f"np.{like.dtype})"
+                f"{who} of shape {shape} and dtype {dtype}, got {array.shape} and "
+                f"{array.dtype}: make it with np.empty({shape}, np.{dtype})"
             )
         if not array.flags.c_contiguous or not array.flags.writeable:
             raise ValueError(f"{who} C-contiguous and writeable")
-        if any(np.may_share_memory(array, other) for other in [*data.inputs, *arrays[:k]]):
-            raise ValueError(f"{who} an array of its own; it shares memory with another")
+        if any(np.may_share_memory(array, other) for other in taken):
+            raise ValueError(
+                f"{who} an array of its own; it shares memory with x, with another output or with "
+                f"a weight: make it with np.empty({shape}, np.{dtype})"
+            )
+        taken.append(array)
     return arrays
 
 
@@ -91,17 +104,26 @@ class Predicting(Compilable):
             Only so many batches.
         callbacks : list of Callback, optional
         out : ndarray of shape (n, ...), or for several outputs a list or a dict of them, optional
-            Where to write the result, of the model's dtype and C-contiguous, instead of into new
-            memory. Not in Keras.
+            Where to write the result instead of into new memory: of the model's dtype and
+            C-contiguous, sharing no memory with x, with each other or with the model's weights.
+            Not in Keras.
 
         Returns
         -------
-        ndarray of shape (n, ...), or a list of them for several outputs
+        ndarray of shape (n, ...), or a list of them for several outputs; `out` if it was given
 
         Raises
         ------
         ValueError, TypeError
             If an argument or the data does not fit.
+
+        Examples
+        --------
+        >>> out = np.empty((len(x), 10), np.float32)
+        >>> for _ in range(3):
+        ...     result = model.predict(x, out=out)
+        >>> result is out
+        True
         """
         engines = self._engines
         quick = engines.quick
@@ -154,11 +176,11 @@ class Predicting(Compilable):
         with engines.lock:
             slot = engines.predicting(self, name, data.rows)
         program = slot.program
-        outputs = [
-            np.empty((data.rows, *program.tensors[i].shape), program.dtype) for i in program.outputs
-        ]
-        if out is not None:
-            outputs = given_outputs(self, out, outputs, data)
+        shapes = [(data.rows, *program.tensors[i].shape) for i in program.outputs]
+        if out is None:
+            outputs = [np.empty(shape, program.dtype) for shape in shapes]
+        else:
+            outputs = given_outputs(self, out, shapes, program.dtype, data.inputs)
         watched = hooks is not None and hooks.watches_batches("predict")
         pace = Pace(
             SHOWN if watched else QUIET,
