@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastnn as keras
-from fastnn import layers
+from fastnn import _core, layers
 from fastnn.training.profiling import lines
 
 
@@ -49,6 +49,17 @@ def test_profiling_changes_no_bit_and_ends(data, capsys):
         np.testing.assert_array_equal(a, b)
     model.fit(*data, epochs=1, verbose=0)
     assert capsys.readouterr().out == ""
+
+
+def test_the_history_survives_peaks_that_cannot_be_measured(data, capsys, monkeypatch):
+    def peaks(dtype, threads):
+        raise MemoryError
+
+    monkeypatch.setattr(_core, "peaks", peaks)
+    history = wide_and_deep().fit(*data, verbose=0, profile=True)
+    assert len(history.history["loss"]) == 1
+    text = capsys.readouterr().out
+    assert "first forward" in text and "too little memory" in text and "a step" in text
 
 
 def test_the_work_of_a_dense_layer_is_counted(data):

@@ -96,7 +96,10 @@ class Fitting(Compilable):
             Validate every so many epochs, or after the listed ones (from 1).
         profile : bool, default False
             fastnn's own: at the end print the time of every operation of a training step, how fast
-            it ran, and what share that is of this machine's measured peak. C engine only.
+            it ran, and what share that is of this machine's measured peak (above 100 % if the
+            processor's clock or a cache was faster than in that measurement). C engine only.
+            Timing divides the work evenly: threads do not help each other, and large batches do
+            not pass in parts, so that a step takes a little longer than without it.
 
         Returns
         -------
