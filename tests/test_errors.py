@@ -8,7 +8,8 @@ import warnings
 import numpy as np
 import pytest
 
-from fastnn import Input, Model, Sequential, config
+from fastnn import Input, Model, Sequential, config, optimizers
+from fastnn.callbacks import TerminateOnNaN
 from fastnn.layers import Activation, Concatenate, Dense, Flatten
 from fastnn.training import TrainingWarning
 
@@ -327,6 +328,61 @@ def test_softmax_before_a_loss_from_logits():
     model.compile(loss=losses.SparseCategoricalCrossentropy(from_logits=True))
     with pytest.warns(UserWarning, match="from_logits=True"):
         model.fit(X, Y, verbose=0)
+
+
+@pytest.mark.parametrize("engine", ["c", "numpy"])
+def test_a_loss_that_is_nan_is_explained(engine):
+    def explained(x, y, sample_weight=None, loss="mse", shape=(4,), **compiled):
+        model = Sequential([Input(shape), Flatten(), Dense(5, "relu"), Dense(1)])
+        model.compile(loss=loss, engine=engine, **compiled)
+        (message,) = warned(model, x, y, sample_weight=sample_weight)
+        assert message.startswith("fit: the loss of epoch 1 is ") and "anew" in message
+        return message
+
+    def spoilt(array, place, value):
+        array = np.array(array, dtype=float)
+        array[place] = value
+        return array
+
+    y, nan, inf = X[:, 0], np.nan, np.inf
+    message = explained(spoilt(X, (7, 2), nan), y)
+    assert "; x has nan in row 7, column 2: replace such values" in message
+    assert "x has inf in row 19, column 0" in explained(spoilt(X, (19, 0), inf), y)
+    assert "x has 1e+300 (too large for float32)" in explained(spoilt(X, (1, 1), 1e300), y)
+    images = spoilt(X.reshape(20, 2, 2), (3, 1, 0), nan)
+    assert "x has nan in row 3 at [1, 0]" in explained(images, y, shape=(2, 2))
+    for labels in (spoilt(y, 7, nan), spoilt(y, 7, nan)[:, None]):
+        assert "; y has nan in row 7: replace" in explained(X, labels)
+    assert "sample_weight has nan in row 2" in explained(X, y, spoilt(np.ones(20), 2, nan))
+    one_hot = Sequential([Input((4,)), Dense(3, "softmax")])
+    one_hot.compile("sgd", "mse", metrics=["accuracy"], engine=engine)
+    (message,) = warned(one_hot, X, spoilt(np.eye(3)[Y], (4, 1), nan))
+    assert "y has nan in row 4, column 1" in message and "'mae'" not in message
+
+
+@pytest.mark.parametrize("engine", ["c", "numpy"])
+def test_a_learning_rate_that_is_too_high_is_named(engine):
+    model = Sequential([Input((4,)), Dense(5), Dense(5), Dense(1)])
+    model.compile(optimizers.SGD(1e9), "mse", engine=engine)
+    (message,) = warned(model, X, X[:, 0], batch_size=1)
+    assert "x and y are finite: usually the learning rate, 1e+09, is too high: try 1e+08" in message
+
+
+def test_two_inputs_and_outputs_are_named_where_the_loss_is_nan():
+    a, b = Input((4,), name="a"), Input((4,), name="b")
+    model = Model([a, b], [Dense(1, name="left")(a), Dense(1, name="right")(b)])
+    model.compile(loss="mse")
+    (message,) = warned(model, [X, X * np.nan], [X[:, 0], X[:, 1]])
+    assert "x for input 'b' has nan in row 0, column 0" in message
+    model = two_outputs()
+    (message,) = warned(model, X, [X[:, 0], X[:, 1] * np.nan])
+    assert "y for output 'right' has nan in row 0:" in message
+
+
+def test_terminate_on_nan_is_not_explained():
+    model = Sequential([Input((4,)), Dense(1)])
+    model.compile(loss="mse")
+    assert not warned(model, X * np.nan, X[:, 0], callbacks=[TerminateOnNaN()])
 
 
 def test_well_made_models_are_not_warned_about():

@@ -11,7 +11,7 @@ import pytest
 from fastnn import Input, Model, Sequential, callbacks, config, losses, optimizers
 from fastnn.layers import Concatenate, Dense, Dropout
 from fastnn.metrics import Metric
-from fastnn.training import loops
+from fastnn.training import TrainingWarning, loops
 from fastnn.training.data import class_weights_to_rows
 
 ENGINES = ("c", "numpy")
@@ -217,7 +217,8 @@ def test_nan_in_the_data_gives_a_nan_loss(engine):
     x, y = data()
     x[3, 1] = np.nan
     model = classifier()
-    history = model.fit(x, y, epochs=2, verbose=0)
+    with pytest.warns(TrainingWarning, match="x has nan in row 3, column 1"):
+        history = model.fit(x, y, epochs=2, verbose=0)
     assert np.isnan(history.history["loss"][-1])
 
 

@@ -19,6 +19,7 @@ from fastnn.training.arguments import (
 )
 from fastnn.training.compilable import Compilable
 from fastnn.training.data import Data, class_weights_to_rows, read_data
+from fastnn.training.diagnosis import LossWatch
 from fastnn.training.labels import advise, check_labels
 from fastnn.training.loops import (
     QUIET,
@@ -147,6 +148,7 @@ class Fitting(Compilable):
             self.stop_training = False
             passes = Passes(self, train.rows, batch_size, bool(shuffle), steps_per_epoch)
             pace = _pace(hooks, "train")
+            watch = LossWatch(self, train, hooks)
             logs: dict[str, Any] = {}
             slot = profiled = None
             steps = 0
@@ -167,12 +169,14 @@ class Fitting(Compilable):
                     passes.advance(done)
                     steps += done
                     logs = dict(sorted(slot.results().items()))
+                    loss = logs["loss"]
                     if validation is not None and validates(epoch, validation_freq):
                         size = validation_size or batch_size
                         results = self._test(compiled, validation, size, validation_steps, hooks)
                         logs |= {f"val_{name}": v for name, v in results.items()}
                         logs = dict(sorted(logs.items()))
                     hooks.on_epoch_end(epoch, logs)
+                    watch.look(loss, epoch, slot.program)
                     if self.stop_training:
                         break
                 hooks.on_train_end(logs)

@@ -52,7 +52,7 @@ def check_labels(program: Program, data: Data, method: str) -> None:
             _check_probabilities(labels, kind, where)
 
 
-def _blocks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def blocks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the first row number and the rows of each block."""
     step = max(1, BLOCK // max(1, array[0].size))
     for start in range(0, len(array), step):
@@ -60,7 +60,7 @@ def _blocks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _check_classes(labels: np.ndarray, classes: int, kind: str, where: str) -> None:
-    for start, block in _blocks(labels):
+    for start, block in blocks(labels):
         if block.min() >= 0 and block.max() < classes:  # false for NaN
             if block.dtype.kind != "f":
                 continue
@@ -90,7 +90,7 @@ def _check_classes(labels: np.ndarray, classes: int, kind: str, where: str) -> N
 
 
 def _check_probabilities(labels: np.ndarray, kind: str, where: str) -> None:
-    for start, block in _blocks(labels):
+    for start, block in blocks(labels):
         if block.dtype.kind == "b":
             return
         if not (block.min() < 0 or block.max() > 1):  # NaN passes: it shows in the loss
@@ -157,7 +157,7 @@ def _accuracies(program: Program, data: Data) -> Iterator[str]:
         if term.target not in regression or labels is None:
             continue
         some = labels[:4096]
-        if not ((some == 0) | (some == 1)).all():
+        if not ((some == 0) | (some == 1) | (some != some)).all():  # NaN shows in the loss
             yield (
                 f"Metric '{metric.name}' counts right classes, but y holds other numbers than 0 "
                 "and 1: for predicting numbers use metrics=['mae']"
