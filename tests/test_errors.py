@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
-from fastnn import Input, Model, Sequential, config, optimizers
+from fastnn import Input, Model, Sequential, config, losses, optimizers
 from fastnn.callbacks import TerminateOnNaN
 from fastnn.layers import Activation, Concatenate, Dense, Flatten
 from fastnn.training import TrainingWarning
@@ -321,9 +321,34 @@ def test_softmax_over_one_unit():
     assert "sigmoid" in message
 
 
-def test_softmax_before_a_loss_from_logits():
-    from fastnn import losses
+@pytest.mark.parametrize(
+    ("loss", "units", "wanted", "cls"),
+    [
+        ("sparse_categorical_crossentropy", 3, "softmax", "SparseCategoricalCrossentropy"),
+        ("categorical_crossentropy", 3, "softmax", "CategoricalCrossentropy"),
+        ("binary_crossentropy", 1, "sigmoid", "BinaryCrossentropy"),
+    ],
+)
+def test_no_activation_before_a_loss_from_probabilities(loss, units, wanted, cls):
+    y = np.eye(3)[Y] if loss.startswith("cat") else Y % max(units, 2)
 
+    def messages(*last, **settings):
+        model = Sequential([Input((4,)), *last])
+        model.compile("sgd", getattr(losses, cls)(**settings))
+        return warned(model, X, y)
+
+    (message,) = messages(Dense(units, name="last"))
+    assert f"output 'last' has no activation: use activation='{wanted}' in the" in message
+    assert f"or loss=losses.{cls}(from_logits=True)" in message
+    (message,) = messages(Dense(units), Activation("tanh", name="squash"))
+    assert "output 'squash' has activation='tanh'" in message
+    assert not messages(Dense(units), from_logits=True)
+    assert not messages(Dense(units, activation=wanted))
+    assert not messages(Dense(units), Activation(wanted))
+    assert not messages(Dense(units, activation="hard_sigmoid"))
+
+
+def test_softmax_before_a_loss_from_logits():
     model = Sequential([Input((4,)), Dense(3), Activation("softmax")])
     model.compile(loss=losses.SparseCategoricalCrossentropy(from_logits=True))
     with pytest.warns(UserWarning, match="from_logits=True"):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastnn.program.terms import LOGITS_OF
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -17,6 +19,9 @@ BLOCK = 1 << 20
 """Elements looked at at a time, so that a memory-mapped y is never read as a whole."""
 
 REGRESSION = ("mean_squared_error", "mean_absolute_error", "huber")
+
+PROBABLE = ("sigmoid", "hard_sigmoid", "softmax", "exponential", "softplus")
+"""Activations that give probabilities, or what the crossentropies divide by its sum."""
 
 
 class TrainingWarning(UserWarning):
@@ -131,7 +136,7 @@ def advise(program: Program, data: Data, *, split: bool) -> None:
     split : bool
         Whether the last rows are to become the validation data.
     """
-    messages = [*_softmaxes(program), *_accuracies(program, data)]
+    messages = [*_softmaxes(program), *_logits(program), *_accuracies(program, data)]
     if split:
         messages += _sorted_labels(program, data)
     for message in messages:
@@ -146,6 +151,25 @@ def _softmaxes(program: Program) -> Iterator[str]:
                 f"Layer '{op.name}' applies {activation} to one unit, which always gives the same "
                 "output: use activation='sigmoid' with one unit, or one unit per class"
             )
+
+
+def _logits(program: Program) -> Iterator[str]:
+    """Crossentropies that expect probabilities where the last activation gives none."""
+    last = {op.output: op for op in program.forward if op.kind in ("dense", "activation")}
+    for term in program.losses:
+        op, wanted = last.get(term.prediction), LOGITS_OF.get(term.kind)
+        if op is None or wanted is None:
+            continue
+        activation = op.attrs.get("activation", "linear")
+        if activation in PROBABLE:
+            continue
+        loss = "".join(word.capitalize() for word in term.kind.split("_"))
+        name = program.output_names[program.targets[term.target].output]
+        ending = "no activation" if activation == "linear" else f"activation={activation!r}"
+        yield (
+            f"The loss '{term.kind}' expects probabilities, but output '{name}' has {ending}: use "
+            f"activation={wanted!r} in the last layer, or loss=losses.{loss}(from_logits=True)"
+        )
 
 
 def _accuracies(program: Program, data: Data) -> Iterator[str]:
