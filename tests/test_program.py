@@ -250,7 +250,8 @@ def test_targets_of_a_loss_in_python_fit_as_they_are_or_with_a_last_axis_of_1(ta
 @pytest.mark.parametrize(
     ("loss", "shape", "target", "advice"),
     [
-        ("mse", (3,), (), "Dense\\(1\\)"),
+        ("mse", (3,), (), "class labels use loss='sparse_categorical_cross.* Dense\\(1\\)"),
+        ("bce", (3,), (), "class labels use loss='sparse_categorical_crossentropy', to predict"),
         ("mse", (3,), (1,), "Dense\\(1\\)"),
         ("mse", (3,), (4,), "as many units"),
         ("mse", (4, 3), (3,), "as many units"),
@@ -267,6 +268,8 @@ def test_targets_that_do_not_fit(loss, shape, target, advice):
 def test_a_metric_that_does_not_fit_the_targets_is_named():
     with pytest.raises(ValueError, match="'sparse_categorical_accuracy' of output 'out'"):
         fit("categorical_crossentropy", (3,), (3,), ["sparse_categorical_accuracy"])
+    with pytest.raises(ValueError, match=r"'accuracy' of .* metrics=\['accuracy'\], to predict"):
+        fit("sparse_categorical_crossentropy", (3,), (), [metrics.Accuracy()])
 
 
 def test_names_of_results():

@@ -6,13 +6,13 @@ import warnings
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from fastnn.metrics import Metric
 from fastnn.program.definition import LossTerm, MetricTerm, Target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fastnn.losses import Loss
-    from fastnn.metrics import Metric
     from fastnn.program.builder import Builder
     from fastnn.program.definition import Program
 
@@ -181,7 +181,10 @@ def _misfit(name: str, term: Loss | Metric, shape: tuple[int, ...], given: tuple
             sparse = "sparse_" + term.kind.removesuffix("_logits")
             advice = f"for integer labels use '{sparse}', or utils.to_categorical(y)"
         elif given in ((), (1,)):
-            advice = "the last layer of a model with one number per row is Dense(1)"
+            right = "loss='sparse_categorical_crossentropy'"
+            if isinstance(term, Metric):
+                right = "metrics=['accuracy']"
+            advice = f"for class labels use {right}, to predict one number end in Dense(1)"
 
     def batch(s: tuple[int, ...]) -> str:
         return "(n, " + ", ".join(map(str, s)) + ")" if s else "(n,)"
