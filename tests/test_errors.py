@@ -280,6 +280,32 @@ def test_one_unit_for_three_classes():
         model.fit(X, Y)
 
 
+def test_derivatives_of_your_own_are_asked_for_before_anything_is_printed(capsys):
+    def mine(y_true, y_pred):
+        return np.mean((y_pred - y_true) ** 2, axis=-1)
+
+    class Mine(losses.Loss):
+        def call(self, y_true, y_pred):
+            return mine(y_true, y_pred)
+
+    model = two_outputs()
+    for loss in (mine, [mine, "mse"], {"left": Mine()}):
+        with pytest.raises(ValueError, match="has no gradient: training needs one"):
+            model.compile(loss=loss)
+    assert model.loss == "mse"
+    model = Sequential([Input((4,)), Dense(3, activation="heaviside"), Dense(1)])
+    model.compile(loss="mse", metrics=[mine])
+    with pytest.raises(ValueError, match="step, whose derivative is zero"):
+        model.fit(X, X[:, 0], epochs=2)
+    assert capsys.readouterr().out == ""
+    assert len(model.evaluate(X, X[:, 0], verbose=0)) == 2
+    given = Mine()
+    given.gradient = lambda y_true, y_pred: 2 * (y_pred - y_true)
+    model = Sequential([Input((4,)), Dense(1)])
+    model.compile(loss=given)
+    model.fit(X, X[:, 0], verbose=0)
+
+
 # --- warnings --------------------------------------------------------------------------------
 
 

@@ -77,14 +77,18 @@ class Loss:
 
     def gradient(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
         """Return the derivative of each row's value by that row of `y_pred`, in its shape."""
-        if self.kind == "python":
+        self.require_gradient()
+        t, p = _matrices(y_true, y_pred)
+        return ROW_GRADIENTS[self.kind](t, p, self.attrs).reshape(y_pred.shape)
+
+    def require_gradient(self) -> None:
+        """Raise ValueError if the loss cannot be trained with."""
+        if self.kind == "python" and getattr(self.gradient, "__func__", None) is Loss.gradient:
             raise ValueError(
                 f"Loss '{self.name}' has no gradient: training needs one. Give its class a method "
                 "gradient(y_true, y_pred) that returns the derivative of each row's value by "
                 "y_pred, an array of y_pred's shape"
             )
-        t, p = _matrices(y_true, y_pred)
-        return ROW_GRADIENTS[self.kind](t, p, self.attrs).reshape(y_pred.shape)
 
     def __call__(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
@@ -174,14 +178,16 @@ class FunctionLoss(Loss):
         return self.function(y_true, y_pred)
 
     def gradient(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
-        gradient = getattr(self.function, "gradient", None)
-        if gradient is None:
+        self.require_gradient()
+        return self.function.gradient(y_true, y_pred)  # type: ignore[attr-defined]
+
+    def require_gradient(self) -> None:
+        if getattr(self.function, "gradient", None) is None:
             raise ValueError(
                 f"Loss function '{self.name}' has no gradient: training needs one. Set "
                 f"{self.name}.gradient to a function of (y_true, y_pred) that returns the "
                 "derivative of each row's value by y_pred, an array of y_pred's shape"
             )
-        return gradient(y_true, y_pred)
 
 
 # --- shapes, for losses and metrics ----------------------------------------------------------

@@ -59,7 +59,9 @@ class Compilable:
         ----------
         optimizer : str or Optimizer, default "rmsprop"
         loss : str, Loss, function, or a list or dict (by output name) of them
-            A single one serves all outputs; None leaves an output without a loss.
+            A single one serves all outputs; None leaves an output without a loss. One of your own
+            states its gradient: a function ``f(y_true, y_pred)`` has it as ``f.gradient``, a
+            subclass of Loss as a method.
         loss_weights : list or dict of float, optional
             The share of each output's loss in the total, default 1.
         metrics, weighted_metrics : list, or for several outputs a list of lists or a dict
@@ -72,8 +74,8 @@ class Compilable:
         Raises
         ------
         ValueError
-            For unknown names, or if the entries do not match the outputs. The model stays as
-            it was compiled before.
+            For unknown names, a loss without a gradient, or if the entries do not match the
+            outputs. The model stays as it was compiled before.
 
         Examples
         --------

@@ -33,7 +33,7 @@ class Compiled:
         self.metrics = metrics
         self.weighted_metrics = weighted_metrics
         self.engine = engine
-        _check_names(loss, losses.get)
+        _check_names(loss, _get_loss)
         _check_names(metrics, _get_metric)
         _check_names(weighted_metrics, _get_metric)
         if output_names is not None:
@@ -109,6 +109,12 @@ def _is_number(value: Any) -> bool:
     import numbers
 
     return isinstance(value, numbers.Real)
+
+
+def _get_loss(identifier: Any) -> None:
+    loss = losses.get(identifier)
+    if loss is not None:
+        loss.require_gradient()
 
 
 def _get_metric(identifier: Any) -> None:

@@ -31,6 +31,13 @@ def make_engine(name: str, program: Program, capacity: int, *, training: bool) -
     return Engine(program, capacity, training=training)
 
 
+def require_derivatives(program: Program) -> None:
+    """Raise ValueError if something written in Python lacks a derivative that training needs."""
+    for op in program.backward:
+        if op.kind == "python_backward" and any(op.input_modes + op.param_modes):
+            op.attrs["layer"].require_derivative()
+
+
 class Slot:
     """An engine and the data bound to it."""
 
@@ -151,9 +158,7 @@ class Engines:
             If something written in Python has no derivative.
         """
         assert self.program is not None
-        for op in self.program.backward:
-            if op.kind == "python_backward" and any(op.input_modes + op.param_modes):
-                op.attrs["layer"].require_derivative()  # now, not in the middle of a step
+        require_derivatives(self.program)  # now, not in the middle of a step
         self._training = self._fitting(self._training, name, capacity, training=True)
         return self._training
 

@@ -20,6 +20,7 @@ from fastnn.training.arguments import (
 from fastnn.training.compilable import Compilable
 from fastnn.training.data import Data, class_weights_to_rows, read_data
 from fastnn.training.diagnosis import LossWatch
+from fastnn.training.engines import require_derivatives
 from fastnn.training.labels import advise, check_labels
 from fastnn.training.loops import (
     QUIET,
@@ -224,6 +225,7 @@ class Fitting(Compilable):
                 f"{method}: model '{self.name}' has no trainable weights: set layer.trainable = "
                 "True for some layer"
             )
+        require_derivatives(program)  # before a callback prints anything
 
     def _require_targets(self, compiled: Compiled, data: Data, method: str) -> None:
         names = list(self.output_names)
