@@ -154,6 +154,21 @@ def test_the_rate_may_change_between_batches():
     assert sgd.current_learning_rate() == pytest.approx(0.7)
 
 
+def test_the_rate_has_the_methods_of_keras_s_variable():
+    sgd = O.SGD(0.5)
+    rate = sgd.learning_rate
+    assert rate.numpy() == 0.5 and f"{rate} {rate:.2f} {rate!r}" == "0.5 0.50 0.5"
+    rate.assign(0.25)
+    sgd.learning_rate.assign(sgd.learning_rate * 0.5)
+    assert sgd.learning_rate == 0.125 and type(sgd.current_learning_rate()) is float
+    for copied in (pickle.loads(pickle.dumps(rate)), copy.copy(rate), json.loads(json.dumps(rate))):
+        assert type(copied) is float and copied == 0.5
+    with pytest.raises(ValueError, match="at least 0"):
+        rate.assign(-0.5)
+    sgd.learning_rate = lambda: 0.75
+    assert sgd.learning_rate.numpy() == 0.75
+
+
 def test_the_rate_reads_as_a_number_also_with_a_schedule():
     # As in Keras 3.15.1: SGD(ExponentialDecay(0.1, 3, 0.5)).learning_rate after 12 steps.
     sgd = O.SGD(O.schedules.ExponentialDecay(0.1, 3, 0.5))
@@ -175,6 +190,9 @@ def test_the_rate_may_be_a_function_without_arguments():
     ("make", "message"),
     [
         (lambda: O.SGD(1), r"must be a float.*got 1: write 1\.0"),
+        (lambda: O.SGD(0), r"must be a float.*got 0: write 0\.0, with which nothing"),
+        (lambda: O.SGD(-1), r"must be a finite number, at least 0, got -1"),
+        (lambda: O.SGD(-1.0), r"must be a finite number, at least 0, got -1\.0"),
         (lambda: O.Adam(learning_rate="fast"), "must be a float"),
         (lambda: O.SGD(-0.1), "at least 0"),
         (lambda: O.SGD(float("nan")), "finite"),

@@ -23,6 +23,32 @@ if TYPE_CHECKING:
     from fastnn.variable import Variable
 
 
+class _Rate(float):
+    """A learning rate as it is read: a number, with two methods of Keras's variables."""
+
+    def __new__(cls, value: float, optimizer: Optimizer) -> _Rate:
+        rate = super().__new__(cls, value)
+        rate._optimizer = optimizer
+        return rate
+
+    _optimizer: Optimizer
+
+    def numpy(self) -> np.floating:
+        """Return the rate as a NumPy number."""
+        return np.float64(self)
+
+    def assign(self, value: Any) -> None:
+        """Set the optimizer's rate."""
+        self._optimizer.learning_rate = value
+
+    def __reduce__(self) -> Any:  # a copy is a number and keeps no optimizer
+        return float, (float(self),)
+
+
+def _out_of_range(who: str, value: float) -> str:
+    return f"{who} must be a finite number, at least 0, got {value!r}"
+
+
 class Optimizer:
     """Base of all optimizers.
 
@@ -87,8 +113,11 @@ class Optimizer:
 
     @property
     def learning_rate(self) -> Any:
-        """The rate of the next step; may be set between batches to what the constructor takes."""
-        return self.current_learning_rate()
+        """The rate of the next step; may be set between batches to what the constructor takes.
+
+        A float that also has the methods ``numpy`` and ``assign`` of Keras's variables.
+        """
+        return _Rate(self.current_learning_rate(), self)
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
@@ -100,14 +129,18 @@ class Optimizer:
             self._wants_step = _wants_step(value)
             return
         if not isinstance(value, float):
-            mend = f": write {float(value)}" if isinstance(value, int) and value >= 0 else ""
+            if isinstance(value, int) and value < 0:
+                raise ValueError(_out_of_range(who, value))
+            mend = f": write {float(value)}" if isinstance(value, int) else ""
+            if mend and not value:
+                mend += ", with which nothing is learned, or a small number such as 0.01"
             raise ValueError(
                 f"{who} must be a float, a LearningRateSchedule or a function of the step, got "
                 f"{value!r}{mend}"
             )
         if not 0 <= value < float("inf"):
-            raise ValueError(f"{who} must be a finite number, at least 0, got {value!r}")
-        self._learning_rate = value
+            raise ValueError(_out_of_range(who, value))
+        self._learning_rate = float(value)
 
     lr = learning_rate  # its old name
 
