@@ -1,8 +1,10 @@
 """fastnn: multilayer perceptrons on a CPU, with the interface of Keras.
 
-A notebook written for Keras runs after changing one line::
+A notebook on dense networks written for Keras runs after changing its imports, as far as it uses
+nothing that docs/keras-differences.md lists as missing (``from keras.layers import ...`` becomes
+``from fastnn.layers import ...``)::
 
-    import fastnn as keras
+    import fastnn as keras  # was: import keras
 
     model = keras.Sequential([
         keras.Input(shape=(4,)),
