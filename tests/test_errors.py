@@ -80,6 +80,7 @@ WRONG = {
         {"x": np.array([[1, 2, 3, "a"]] * 20, dtype=object)},
         r"dtype object with str 'a' at \[0, 3\]",
     ),
+    "numbers as objects": ({"x": X.astype(object)}, r"dtype object: .* with \.astype\(float\)"),
     "dates": ({"x": np.zeros((20, 4), "M8[D]")}, r"dtype datetime64\[D\].*turn the dates"),
     "complex": ({"x": X + 1j}, "real and the imaginary part"),
     "ragged": ({"x": [[1, 2, 3, 4], [1, 2]]}, "make every row the same length"),
@@ -92,6 +93,10 @@ WRONG = {
     ),
     "classes from 1": ({"y": Y + 1}, "got 3 in row 2: labels start at 0: use y - 1"),
     "negative class": ({"y": Y - 1}, "got -1 in row 0"),
+    "classes that wrap around": (
+        {"y": Y.astype("uint8") - np.uint8(1)},
+        r"got 255 in row 0: in uint8 0 - 1 wraps around to 255: .* use y\.astype\(int\)",
+    ),
     "fractions": ({"y": Y + 0.5}, "got 0.5 in row 0: labels are whole numbers"),
     "missing label": ({"y": np.where(Y == 1, np.nan, Y)}, "got nan in row 1"),
     "batch_size 0": ({"batch_size": 0}, "batch_size expects a whole number of at least 1, got 0"),

@@ -16,11 +16,17 @@ def test_to_categorical_has_a_one_in_the_column_of_the_class():
     assert to_categorical([1.0, 0.0]).dtype == np.float64
 
 
-@pytest.mark.parametrize("labels", [[0, -1], [0, 3], [0.5], [np.nan]])
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize("labels", [[0, -1], [0, 3], [0.5], [np.nan], [np.inf]])
 def test_to_categorical_refuses_what_is_no_class(labels):
     with pytest.raises(ValueError, match="to_categorical"):
         to_categorical(labels, num_classes=3)
+
+
+@pytest.mark.parametrize("labels", [["cat", "dog"], ["1", "2"], [None], [{}], [10**30]])
+def test_to_categorical_says_how_to_number_what_is_no_number(labels):
+    with pytest.raises(ValueError, match=r"got dtype .* with '.*np\.unique\(x, return_inverse"):
+        to_categorical(labels)
+    assert to_categorical(np.array([1, 0], object)).tolist() == [[0, 1], [1, 0]]
 
 
 def test_normalize_divides_by_the_norm_of_the_axis():

@@ -51,11 +51,11 @@ def to_array(value: Any, who: str) -> np.ndarray:
     dtype = value.dtype
     if dtype not in READABLE:
         if dtype.kind not in "fiub":
-            raise ValueError(
-                f"{who} expects numbers, got dtype {dtype}"
-                + _first_odd(value)
-                + f": {_HINTS.get(dtype.kind, 'convert it with x.astype(float)')}"
-            )
+            odd = _first_odd(value)
+            hint = _HINTS[dtype.kind]
+            if dtype.kind == "O" and value.size and not odd:
+                hint = "all values are numbers, so convert it with .astype(float)"
+            raise ValueError(f"{who} expects numbers, got dtype {dtype}{odd}: {hint}")
         # The other float types, and foreign byte orders.
         wide = np.float32 if dtype.itemsize <= 2 else np.float64
         value = value.astype(wide if dtype.kind == "f" and dtype.itemsize not in (4, 8)

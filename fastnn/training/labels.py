@@ -81,6 +81,11 @@ def _check_classes(labels: np.ndarray, classes: int, kind: str, where: str) -> N
                 f"'{kind}' needs one unit per class: Dense(number of classes, "
                 "activation='softmax'), or 'binary_crossentropy' with one sigmoid unit"
             )
+        elif block.dtype.kind == "u" and bad == np.iinfo(block.dtype).max:
+            advice = (
+                f"in {block.dtype} 0 - 1 wraps around to {bad}: labels start at 0, so leave the "
+                "- 1 out, or use y.astype(int) before it"
+            )
         elif bad == classes and labels.min() == 1:
             advice = "labels start at 0: use y - 1"
         elif block.dtype.kind == "f" and bad != np.floor(bad):

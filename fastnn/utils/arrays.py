@@ -36,9 +36,19 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
            [1., 0., 0.]])
     """
     given = np.asarray(x)
-    labels = given.astype(np.int64)
+    try:
+        if given.dtype.kind in "SU":
+            raise ValueError
+        with np.errstate(invalid="ignore"):
+            labels = given.astype(np.int64)
+    except (TypeError, ValueError, OverflowError):
+        first = f" with {str(given.flat[0])!r:.40}" if given.size else ""
+        raise ValueError(
+            f"to_categorical: classes are whole numbers, got dtype {given.dtype}{first}: number "
+            "them, for example with np.unique(x, return_inverse=True)[1]"
+        ) from None
     if not np.array_equal(labels, given):
-        raise ValueError("to_categorical: classes are whole numbers, got fractions")
+        raise ValueError("to_categorical: classes are whole numbers, got fractions or NaN")
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
     if num_classes is None:
