@@ -168,7 +168,7 @@ def test_impossible_places_are_named(tmp_path):
         write_store(tmp_path / "missing" / "a.npz", ARRAYS)
     with pytest.raises(IsADirectoryError, match="it is a folder"):
         write_store(tmp_path, ARRAYS)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match=r"working folder is '.*none.npz'"):
         Store(tmp_path / "none.npz")
 
 

@@ -232,7 +232,7 @@ def _compile_model(
     except ValueError as error:
         raise ValueError(
             f"{error}. Pass your own losses, metrics and optimizers as custom_objects={{name: "
-            "object}}, or load with compile=False"
+            "object}, or load with compile=False"
         ) from error
 
 

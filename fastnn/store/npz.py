@@ -60,7 +60,11 @@ class Archive:
 
     def __init__(self, path: str | os.PathLike[str], *, compressed: bool = False) -> None:
         self.path = os.fspath(path)
-        self._file = open(self.path, "rb")  # noqa: SIM115 (closed by close())
+        try:
+            self._file = open(self.path, "rb")  # noqa: SIM115 (closed by close())
+        except FileNotFoundError as error:
+            what = f"there is no such file (the working folder is {os.getcwd()!r})"
+            raise FileNotFoundError(error.errno, what, self.path) from None
         try:
             self._zip = self._open()
             self._members = self._check_members(compressed)
