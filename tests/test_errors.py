@@ -266,6 +266,18 @@ def test_images_need_flatten():
         model.predict(X)
 
 
+def test_a_called_model_names_itself():
+    model = classifier()
+    for call in (model, lambda x: model(x, training=False)):
+        with pytest.raises(ValueError, match=rf"^Model '{model.name}': Dense 'hidden' expects"):
+            call(X[0])
+        with pytest.raises(ValueError, match=rf"^Model '{model.name}': x expects numbers"):
+            call(np.array([["a"] * 4]))
+        assert call(X[:1]).shape == (1, 3)
+    with pytest.raises(ValueError, match=r"^predict: Dense 'hidden'"):
+        model.predict(X[0])
+
+
 def test_binary_labels():
     model = Sequential([Input((4,)), Dense(1, activation="sigmoid")])
     model.compile(loss="binary_crossentropy")

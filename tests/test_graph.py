@@ -27,6 +27,8 @@ def test_input():
         ({"shape": (0,)}, "positive integer, got 0"),
         ({"shape": (2.5,)}, "positive integer, got 2.5"),
         ({"shape": (3,), "dtype": "string"}, "type of numbers"),
+        ({"shape": (1,) * 8, "name": "deep"}, "Input 'deep': .* at most 7 axes, got 8"),
+        ({"batch_shape": (None, *[1] * 8)}, "Input: a sample may have at most 7 axes, got 8"),
         ({"shape": (3,), "name": 5}, "name must be"),
     ],
 )

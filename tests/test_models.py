@@ -288,6 +288,14 @@ def test_calling_a_model_in_training():
 # --- errors that teach -------------------------------------------------------------------------
 
 
+def test_exchanged_inputs_and_outputs_are_named():
+    x = Input((3,))
+    hidden = Dense(4)(x)
+    for inputs, outputs in ((Dense(2)(hidden), x), (Dense(2)(hidden), hidden), ([hidden], [x])):
+        with pytest.raises(ValueError, match="exchange the two"):
+            Model(inputs, outputs)
+
+
 def test_disconnected_graph():
     a, b = Input((4,), name="a"), Input((3,), name="b")
     y = concatenate([a, b])

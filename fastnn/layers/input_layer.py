@@ -13,6 +13,9 @@ from fastnn.layers.base import Layer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MOST_AXES = 8
+"""With the batch axis; what the C engine reads data with."""
+
 
 class InputLayer(Layer):
     """The layer behind an `Input`; it has no weights and computes nothing.
@@ -31,7 +34,7 @@ class InputLayer(Layer):
     Raises
     ------
     ValueError
-        If the shape is missing or not a tuple of positive integers.
+        If the shape is missing or not a tuple of at most 7 positive integers.
     """
 
     def __init__(
@@ -55,6 +58,12 @@ class InputLayer(Layer):
             batch_shape = (batch_size, *_sizes("shape", shape))
         else:
             batch_shape = _sizes("batch_shape", batch_shape, batch=True)
+        if len(batch_shape) > MOST_AXES:
+            called = f"Input '{name}'" if name else "Input"
+            raise ValueError(
+                f"{called}: a sample may have at most {MOST_AXES - 1} axes, got "
+                f"{len(batch_shape) - 1}: merge some of them, x.reshape(len(x), ...)"
+            )
         super().__init__(name=name, **kwargs)
         self.batch_shape: tuple[int | None, ...] = tuple(batch_shape)
         self.input_dtype = config.floatx() if dtype is None else _data_type(dtype)
@@ -118,7 +127,7 @@ def Input(
     Raises
     ------
     ValueError
-        If the shape is missing or not a tuple of positive integers.
+        If the shape is missing or not a tuple of at most 7 positive integers.
 
     Examples
     --------

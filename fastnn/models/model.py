@@ -86,6 +86,11 @@ class Model(Trainer, Layer):
         given = {tensor.node.serial for tensor in starts}
         for node in outer_nodes(ends):
             if isinstance(node.layer, InputLayer) and node.serial not in given:
+                if _depends(_flatten("inputs", inputs)[0], on=_flatten("outputs", outputs)[0]):
+                    raise ValueError(
+                        f"Model '{self.name}': inputs are computed from outputs: exchange the two, "
+                        "Model(inputs=..., outputs=...)"
+                    )
                 raise ValueError(
                     f"Model '{self.name}': the outputs depend on Input '{node.layer.name}' of "
                     f"shape {node.layer.batch_shape}, which is not among inputs="
@@ -225,7 +230,7 @@ class Model(Trainer, Layer):
                 f"Model '{self.name}' got arrays and symbolic tensors together: pass either kind"
             )
         if not training:
-            return self.predict_on_batch(values if len(values) > 1 else values[0])
+            return self._call(values if len(values) > 1 else values[0])
         return self._compute_in_training(values)
 
     def _arrange(self, inputs: Any) -> list[Any]:
@@ -413,6 +418,12 @@ def _begin_at(
             values[id(node.outputs[0])] = node.outputs[0]
     replay([node for node in nodes if not isinstance(node.layer, InputLayer)], values)
     return fresh, [values[id(tensor)] for tensor in ends]
+
+
+def _depends(inputs: list[SymbolicTensor], *, on: list[SymbolicTensor]) -> bool:
+    """Return whether the inputs are computed from all of the tensors `on`."""
+    made = {id(tensor) for node in outer_nodes(inputs) for tensor in node.outputs}
+    return all(id(tensor) in made for tensor in on)
 
 
 def _check_names(model: str, layers: Sequence[Layer]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastnn import config
 from fastnn.callbacks import CallbackList
-from fastnn.training.arguments import batch_size_of, optional_whole, verbosity
+from fastnn.training.arguments import BATCH_SIZE, batch_size_of, optional_whole, verbosity
 from fastnn.training.compilable import Compilable
 from fastnn.training.data import read_data
 from fastnn.training.loops import QUIET, SHOWN, Pace, predict_steps
@@ -125,39 +125,67 @@ class Predicting(Compilable):
         >>> result is out
         True
         """
+        if (
+            batch_size is None
+            and steps is None
+            and callbacks is None
+            and out is None
+            and (verbose == "auto" or verbose == 0)
+        ):
+            output = self._predict_again(x)
+            if output is not None:
+                return output
+        size = batch_size_of(batch_size, "predict")
+        steps = optional_whole(steps, "steps", "predict")
+        return self._predict(x, size, verbose, steps, callbacks, out, "predict")
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Compute the outputs for one batch, silently."""
+        return self.predict(x, verbose=0)
+
+    def _call(self, x: Any) -> Any:
+        """Predict, with errors that name the model."""
+        output = self._predict_again(x)
+        if output is None:
+            output = self._predict(x, BATCH_SIZE, 0, None, None, None, f"Model '{self.name}'")
+        return output
+
+    def _predict_again(self, x: Any) -> np.ndarray | None:
+        """Predict for an array like the last one, or return None.
+
+        The same as `_predict` without a layer in between: one row takes microseconds.
+        """
         engines = self._engines
         quick = engines.quick
         if (
-            quick is not None
-            and type(x) is np.ndarray
-            and x.dtype is FLOAT32
-            and x.shape[1:] == quick.sample
-            and 0 < len(x) <= quick.slot.capacity
-            and callbacks is None
-            and steps is None
-            and out is None
-            and batch_size is None
-            and (verbose == "auto" or verbose == 0)
-            and quick.outputs is self.outputs
-            and quick.slot.name == (quick.engine or config.engine())
+            quick is None
+            or type(x) is not np.ndarray
+            or x.dtype is not FLOAT32
+            or x.shape[1:] != quick.sample
+            or not 0 < len(x) <= quick.slot.capacity
+            or quick.outputs is not self.outputs
+            or quick.slot.name != (quick.engine or config.engine())
         ):
-            # The same as below without a layer in between: one row takes microseconds.
-            output = np.empty((len(x), *quick.result), quick.dtype)
-            with engines.lock:
-                quick.slot.bound = None
-                engine = quick.slot.engine
-                engine.bind((x,))
-                try:
-                    engine.predict(0, len(x), [output])
-                finally:
-                    engine.unbind()
-            return output
+            return None
+        output = np.empty((len(x), *quick.result), quick.dtype)
+        with engines.lock:
+            quick.slot.bound = None
+            engine = quick.slot.engine
+            engine.bind((x,))
+            try:
+                engine.predict(0, len(x), [output])
+            finally:
+                engine.unbind()
+        return output
 
-        size = batch_size_of(batch_size, "predict")
-        steps = optional_whole(steps, "steps", "predict")
-        level = verbosity(verbose, "predict")
-        self._require_built(x, "predict")
-        data = read_data(self, x, method="predict")
+    def _predict(
+        self, x: Any, size: int, verbose: Any, steps: int | None, callbacks: Any, out: Any, who: str
+    ) -> Any:
+        """Predict; the arguments are those of `predict`, checked, and who asks."""
+        engines = self._engines
+        level = verbosity(verbose, who)
+        self._require_built(x, who)
+        data = read_data(self, x, method=who)
         if steps is not None:
             data = data.part(0, min(data.rows, steps * size))
         data.targets, data.weights = [], []
@@ -199,7 +227,3 @@ class Predicting(Compilable):
         if len(data.inputs) == 1 and self.pack_outputs(outputs) is outputs[0]:
             engines.quick = Quick(self, slot, data.inputs[0], outputs[0])
         return self.pack_outputs(outputs) if out is None else out
-
-    def predict_on_batch(self, x: Any) -> Any:
-        """Compute the outputs for one batch, silently."""
-        return self.predict(x, verbose=0)
