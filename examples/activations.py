@@ -7,7 +7,7 @@ far below 1, it vanishes: compare sigmoid and relu.
 """
 
 import numpy as np
-from matplotlib.figure import Figure
+import pictures
 
 from fastnn import kernels
 
@@ -16,7 +16,7 @@ NAMES = ["sigmoid", "tanh", "relu", "leaky_relu", "elu", "selu", "softplus", "si
 
 def main():
     x = np.linspace(-4, 4, 401)
-    figure = Figure(figsize=(10, 9), layout="constrained")
+    figure = pictures.new_figure(figsize=(10, 9))
     print(f"{'':12}{'f(-2)':>9}{'f(2)':>9}{'largest slope':>16}{'10 layers, at best':>20}")
     for axes, name in zip(figure.subplots(3, 3, sharex=True).flat, NAMES, strict=True):
         y = kernels.activation(x, name)
@@ -29,8 +29,7 @@ def main():
         axes.axhline(0, color="gray", linewidth=0.5)
         axes.set_ylim(-2, 4)
         axes.legend()
-    figure.savefig("activations.png")
-    print("Picture: activations.png")
+    pictures.save(figure, "activations.png")
 
 
 if __name__ == "__main__":

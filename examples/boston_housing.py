@@ -6,6 +6,8 @@
 
 import argparse
 
+import pictures
+
 import fastnn as keras
 
 
@@ -21,12 +23,7 @@ def build_model():
 
 
 def plot(history, path):
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        print("No picture: matplotlib is missing (pip install matplotlib)")
-        return
-    figure = Figure()
+    figure = pictures.new_figure()
     axes = figure.add_subplot(
         title="Boston housing: learning curve", xlabel="epoch",
         ylabel="mean absolute error, $1000", ylim=(0, 10),
@@ -34,8 +31,7 @@ def plot(history, path):
     axes.plot(history.epoch, history.history["mae"], label="training")
     axes.plot(history.epoch, history.history["val_mae"], label="test")
     axes.legend()
-    figure.savefig(path)
-    print(f"Learning curve: {path}")
+    pictures.save(figure, path)
 
 
 def main():

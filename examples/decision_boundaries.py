@@ -4,7 +4,7 @@
 """
 
 import numpy as np
-from matplotlib.figure import Figure
+import pictures
 
 import fastnn as keras
 
@@ -30,7 +30,7 @@ def main():
         "circles": keras.datasets.circles(400, noise=0.1, seed=1),
         "spirals": keras.datasets.spirals(400, seed=1),
     }
-    figure = Figure(figsize=(3 * len(WIDTHS), 3 * len(data)), layout="constrained")
+    figure = pictures.new_figure(figsize=(3 * len(WIDTHS), 3 * len(data)))
     rows = figure.subplots(len(data), len(WIDTHS))
     for row, (name, (x, y)) in zip(rows, data.items(), strict=True):
         across, up = (np.linspace(v.min() - 0.3, v.max() + 0.3, 200) for v in x.T)
@@ -45,8 +45,7 @@ def main():
             axes.contourf(across, up, probability, levels=20, cmap="coolwarm", vmin=0, vmax=1)
             axes.scatter(*x.T, c=y, cmap="coolwarm", edgecolor="black", s=10, linewidth=0.5)
             axes.set(title=f"{name}, width {width}: {accuracy:.2f}", xticks=[], yticks=[])
-    figure.savefig("decision_boundaries.png")
-    print("Picture: decision_boundaries.png")
+    pictures.save(figure, "decision_boundaries.png")
 
 
 if __name__ == "__main__":

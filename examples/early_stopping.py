@@ -3,7 +3,7 @@
     python examples/early_stopping.py    saves early_stopping.png
 """
 
-from matplotlib.figure import Figure
+import pictures
 
 import fastnn as keras
 
@@ -25,7 +25,7 @@ def main():
     x_train, x_test = (x_train - mean) / deviation, (x_test - mean) / deviation
     stop = keras.callbacks.EarlyStopping(patience=10, restore_best_weights=True)
 
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = pictures.new_figure(figsize=(10, 4))
     trials = [("100 epochs", []), ("stopped early", [stop])]
     for axes, (title, callbacks) in zip(figure.subplots(1, 2, sharey=True), trials, strict=True):
         keras.utils.set_random_seed(1)
@@ -40,8 +40,7 @@ def main():
         axes.plot(history.epoch, history.history["val_loss"], label="validation")
         axes.set(title=title, xlabel="epoch", ylabel="loss", ylim=(0, 0.5), xlim=(0, 100))
         axes.legend()
-    figure.savefig("early_stopping.png")
-    print("Picture: early_stopping.png")
+    pictures.save(figure, "early_stopping.png")
 
 
 if __name__ == "__main__":

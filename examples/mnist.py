@@ -8,6 +8,8 @@ Without the MNIST file and without a network it runs on the 1,797 small digits i
 
 import argparse
 
+import pictures
+
 import fastnn as keras
 
 
@@ -38,18 +40,12 @@ def build_model(image_shape):
 
 
 def plot(history, name, path):
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        print("No picture: matplotlib is missing (pip install matplotlib)")
-        return
-    figure = Figure()
+    figure = pictures.new_figure()
     axes = figure.add_subplot(title=f"{name}: learning curve", xlabel="epoch", ylabel="accuracy")
     axes.plot(history.epoch, history.history["accuracy"], marker="o", label="training")
     axes.plot(history.epoch, history.history["val_accuracy"], marker="o", label="test")
     axes.legend()
-    figure.savefig(path)
-    print(f"Learning curve: {path}")
+    pictures.save(figure, path)
 
 
 def main():

@@ -7,7 +7,7 @@ no such line exists; a hidden layer, trained by gradient descent, learns XOR too
 """
 
 import numpy as np
-from matplotlib.figure import Figure
+import pictures
 
 import fastnn as keras
 
@@ -49,7 +49,7 @@ def draw(axes, title, predict, y):
 
 def main():
     keras.utils.set_random_seed(1)
-    figure = Figure(figsize=(10, 3.5), layout="constrained")
+    figure = pictures.new_figure(figsize=(10, 3.5))
     trials = [
         ("perceptron, OR", train_perceptron, OR),
         ("perceptron, XOR", train_perceptron, XOR),
@@ -59,8 +59,7 @@ def main():
         predict = train(X, y)
         print(f"{title}: {int((predict(X) == y).sum())} of 4 right")
         draw(axes, title, predict, y)
-    figure.savefig("perceptron.png")
-    print("Picture: perceptron.png")
+    pictures.save(figure, "perceptron.png")
 
 
 if __name__ == "__main__":

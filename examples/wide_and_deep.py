@@ -6,7 +6,7 @@ Some features go straight to the output (wide), others through hidden layers (de
 output behind the hidden layers makes sure that the deep part learns something useful by itself.
 """
 
-from matplotlib.figure import Figure
+import pictures
 
 import fastnn as keras
 
@@ -45,13 +45,12 @@ def main():
     for name, value in scores.items():
         print(f"test {name}: {value:.3f}")
 
-    figure = Figure()
+    figure = pictures.new_figure()
     axes = figure.add_subplot(xlabel="epoch", ylabel="test MAE, $1000", ylim=(0, 12))
     for output in ("price", "auxiliary"):
         axes.plot(history.epoch, history.history[f"val_{output}_mae"], label=output)
     axes.legend()
-    figure.savefig("wide_and_deep.png")
-    print("Picture: wide_and_deep.png")
+    pictures.save(figure, "wide_and_deep.png")
 
 
 if __name__ == "__main__":

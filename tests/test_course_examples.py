@@ -13,6 +13,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 def run(tmp_path, monkeypatch, capsys):
     """Runs an example in an empty folder; returns what it prints, its picture being there."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(EXAMPLES)  # as python does for a script
 
     def start(name):
         runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
