@@ -49,7 +49,8 @@ typedef enum {
   FNN_RMSPROP_MOMENTUM, /* + c4=mu     m = mu m + c1 g / sqrt(v + eps); w -= m  (slots v, m)    */
   FNN_RMSPROP_CENTERED, /* as RMSPROP  a += (g - a)(1-rho); sqrt(v - a a + eps) (slots v, a)    */
   FNN_RMSPROP_CENTERED_MOMENTUM, /*    both                                     (slots v, m, a) */
-  FNN_ADAM,      /* c2=b1 c3=b2 c4=eps m += (g-m)(1-b1); v += (g g-v)(1-b2); w -= c1 m/(sqrt(v)+eps) */
+  FNN_ADAM,      /* c2=b1 c3=b2 c4=eps m += (g-m)(1-b1); v += (g g-v)(1-b2);
+                                       w -= c1 m/(sqrt(v)+eps)                  (slots m, v)    */
   FNN_AMSGRAD,   /* as ADAM            h = max(h, v);    w -= c1 m/(sqrt(h)+eps) (slots m, v, h) */
   FNN_RULES
 } fnn_rule;
@@ -91,7 +92,6 @@ int fnn_isa_available(const char *name);
 /* For tests: use another one from the next look at the kernel table on. Returns -1, and changes
  * nothing, if it is not available. */
 int fnn_set_isa(const char *name);
-
 
 /* --- Programs ------------------------------------------------------------------------------
  *
@@ -168,8 +168,8 @@ typedef struct {
   ptrdiff_t strides[FNN_MAX_DIMENSIONS];
 } fnn_feed;
 
-/* The caller's own operation `index` of a phase: 0 forward, 1 backward, 2 loss, 3 metric; n samples.
- * Runs on the calling thread; not 0: the run ends and returns it. */
+/* The caller's own operation `index` of a phase: 0 forward, 1 backward, 2 loss, 3 metric; n
+ * samples. Runs on the calling thread; not 0: the run ends and returns it. */
 typedef int (*fnn_callback)(void *context, int phase, size_t index, size_t n, int training);
 
 /* How fast trainings of this program have been: see run.c. To be zeroed before the first. */

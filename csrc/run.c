@@ -87,7 +87,7 @@ static int run(const fnn_program *program, const fnn_job *job, int threads, void
 #define PROBE_LAST 128   /* at most */
 #define SLOWER 1.5       /* steps that have become slower by this ask for a try soon */
 #define GAIN_SMALLER 0.8 /* of the time, for a smaller team to be worth it, */
-#define GAIN_LARGER 0.97 /* and for a larger one: timings are noisy, and the rule is right at heart */
+#define GAIN_LARGER 0.97 /* and for a larger one: timings are noisy, the rule is right at heart */
 
 /* Takes in how long a step of the last slice took, and chooses the next slice's team: the rule's
  * divided by 2^halvings. Where processors are busy with something else, or are two halves of one,
@@ -160,8 +160,9 @@ size_t fnn_times(const fnn_program *program) {
 }
 
 int fnn_run(fnn_program *program, const fnn_job *job, void *scratch, size_t *done) {
-  for (size_t i = 0; job->look && i < program->n_ops + program->n_backward; i++) {
-    const fnn_op *op = i < program->n_ops ? &program->ops[i] : &program->backward[i - program->n_ops];
+  const size_t forward = program->n_ops;
+  for (size_t i = 0; job->look && i < forward + program->n_backward; i++) {
+    const fnn_op *op = i < forward ? &program->ops[i] : &program->backward[i - forward];
     if (op->code == FNN_DENSE) {
       program->tensors[op->x].density = -1;
       program->tensors[op->y].grad_density = -1;

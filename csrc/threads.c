@@ -1,10 +1,10 @@
 /* The thread pool.
  *
  * Workers are made when first needed, wait for the start of a region, run it, and wait again.
- * Every wait spins for a while, because parking and waking take long, and then parks, which leaves an
- * idle process idle. A spinner must not keep out the
- * thread it waits for. So a team larger than the number of processors does not spin at all, and a
- * thread that spun in vain at a barrier, as when other processes are busy, spins less at the next.
+ * Every wait spins for a while, because parking and waking take long, and then parks, which leaves
+ * an idle process idle. A spinner must not keep out the thread it waits for. So a team larger than
+ * the number of processors does not spin at all, and a thread that spun in vain at a barrier, as
+ * when other processes are busy, spins less at the next.
  *
  * Everything is static, so that a child after fork starts over by resetting it. */
 #ifdef __linux__
