@@ -171,7 +171,8 @@ class BuildExtension(build_ext):
 
 class TestC(Command):
     """Builds every csrc/tests/test_*.c against the library (for both types, except the tests of
-    a file in ONCE) and runs it; a test is a program that returns 0."""
+    a file in ONCE) and runs it; a test is a program that returns 0. The tests of a type have their
+    own fnn_kernel_table (check.h)."""
 
     description = "build and run the tests of the C library"
     user_options = [("only=", None, "run only the test of this name, as in test_<only>.c")]
@@ -200,7 +201,10 @@ class TestC(Command):
                 jobs.append((source, f"tests-{type_}", [f"-I{CSRC}", "-UNDEBUG", *flags]))
         for path in builder.compile(jobs):
             program = path.removesuffix(".o")
-            command = [*compiler.compiler_so, *builder.flags, path, *library, "-o", program, "-lm"]
+            type_ = Path(path).parent.name.removeprefix("tests-")
+            own = str(builder.directory / type_ / "kernel_table.o")
+            objects = [path, *(other for other in library if other != own)]
+            command = [*compiler.compiler_so, *builder.flags, *objects, "-o", program, "-lm"]
             subprocess.run(command, check=True)
             print("test_c:", os.path.relpath(program, builder.directory), flush=True)
             if status := subprocess.run([program]).returncode:

@@ -57,7 +57,7 @@ static void nonzero_elements(void) {
             check(steps[t] == i && bits_of(values[t]) == bits_of(a[i]), "[%zu]", i);
             t++;
           }
-        check_before();
+        agree(values, want);
       }
     }
 }
@@ -109,7 +109,7 @@ static void transposes(void) {
           for (size_t j = 0; j < (p + 1 < rows ? to_row : n); j++)
             check(bits_of(to[p * to_row + j]) == (j < n ? bits_of(from[j * from_row + p]) : 1),
                   "[%zu,%zu] of %zu x %zu", p, j, rows, n);
-        check_before();
+        agree(to, (rows - 1) * to_row + n);
       }
     }
 }
