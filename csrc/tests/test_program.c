@@ -1,0 +1,255 @@
+/* Whole trainings by fnn_run: the same bits whatever the number of threads, the division of the
+ * batches and the changes of the team's size. Under ThreadSanitizer: every access is ordered by the
+ * barriers, or belongs to a part of the work that one thread has taken. */
+#include "check.h"
+
+enum { LAYERS = 3, SAMPLES = 1700, STEPS = 4000, MOST_THREADS = 4 };
+
+/* Dense layers, relu but for the last, trained by Adam on squared errors; every update is made
+ * along with its gradient. `state`, of `count` elements: all parameters with their slots, and what
+ * was predicted. */
+typedef struct {
+  fnn_program program;
+  fnn_tensor tensors[LAYERS + 2]; /* the input, each layer's output, the target */
+  fnn_param params[2 * LAYERS];   /* each layer's kernel and bias */
+  fnn_op forward[LAYERS], backward[LAYERS];
+  fnn_term loss;
+  fnn_feed feeds[2];
+  int32_t output;
+  size_t batch, count, step;
+  real *state, *predictions;
+  double sums[2];
+  void *scratch;
+} network;
+
+static double coefficients[STEPS][FNN_COEFFICIENTS];
+static real targets[SAMPLES];
+
+static void *kept[32];
+static size_t kept_count;
+
+static void *zeros(size_t bytes) {
+  if (kept_count == COUNT(kept)) abort();
+  bytes = (bytes + 63) / 64 * 64;
+  void *memory = kept[kept_count++] = aligned_alloc(64, bytes);
+  return memset(memory, 0, bytes);
+}
+
+static void release(void) {
+  while (kept_count) free(kept[--kept_count]);
+}
+
+static size_t padded(size_t n) { return (n + FNN_LANES - 1) / FNN_LANES * FNN_LANES; }
+
+static void make_tensor(fnn_tensor *t, size_t capacity, size_t features) {
+  *t = (fnn_tensor){.stride = padded(features), .rows = 1, .features = features};
+  t->value = zeros(capacity * t->stride * sizeof(real));
+  t->grad = zeros(capacity * t->stride * sizeof(real));
+}
+
+static void make_param(fnn_param *p, real **state, size_t rows, size_t columns) {
+  *p = (fnn_param){.rows = rows, .columns = columns, .ld = padded(columns)};
+  void **const parts[] = {&p->value, &p->slots[0], &p->slots[1]};
+  for (size_t k = 0; k < COUNT(parts); k++, *state += rows * p->ld) *parts[k] = *state;
+  if (rows == 1) p->grad = zeros(p->ld * sizeof(real));
+}
+
+static void make_feed(fnn_feed *feed, int tensor, const real *data, size_t features) {
+  *feed = (fnn_feed){
+      .tensor = tensor, .type = sizeof(real) == 4 ? FNN_SRC_F32 : FNN_SRC_F64, .data = data,
+      .row_stride = (ptrdiff_t)(features * sizeof(real)), .dimensions = 1, .shape = {features},
+      .strides = {sizeof(real)},
+  };
+}
+
+/* Inputs of which a share of `density` is not zero; the target is a function of four of them. */
+static const real *make_data(size_t features, double density) {
+  real *data = zeros(SAMPLES * features * sizeof(real));
+  for (size_t i = 0; i < SAMPLES; i++) {
+    real *x = data + i * features;
+    for (size_t j = 0; j < features; j++)
+      x[j] = uniform(0, 1) < density ? (real)uniform(-1, 1) : 0;
+    targets[i] = x[0] + x[1] - x[2] * x[3];
+  }
+  return data;
+}
+
+static void make(network *net, const size_t sizes[LAYERS + 1], size_t batch, double density) {
+  *net = (network){.batch = batch, .count = SAMPLES, .output = LAYERS};
+  for (size_t l = 0; l < LAYERS; l++) net->count += 3 * (sizes[l] + 1) * padded(sizes[l + 1]);
+  net->state = zeros(net->count * sizeof(real));
+  real *state = net->state;
+  make_tensor(&net->tensors[0], batch, sizes[0]);
+  for (int l = 0; l < LAYERS; l++) {
+    make_tensor(&net->tensors[l + 1], batch, sizes[l + 1]);
+    make_param(&net->params[2 * l], &state, sizes[l], sizes[l + 1]);
+    make_param(&net->params[2 * l + 1], &state, 1, sizes[l + 1]);
+    const int last = l + 1 == LAYERS;
+    const fnn_op op = {.code = FNN_DENSE, .x = l, .y = l + 1, .z = -1, .kernel = 2 * l,
+                       .bias = 2 * l + 1, .activation = last ? FNN_LINEAR : FNN_RELU};
+    fnn_op *backward = &net->backward[LAYERS - 1 - l];
+    net->forward[l] = *backward = op;
+    backward->backward = 1;
+    backward->kernel_mode = backward->bias_mode = FNN_FUSED;
+    backward->x_mode = l ? FNN_OVERWRITE : FNN_SKIP;
+    backward->derivative = l ? FNN_RELU : FNN_LINEAR; /* of the layer below */
+    backward->derivative_done = !last;
+  }
+  net->predictions = state;
+  make_tensor(&net->tensors[LAYERS + 1], batch, 1);
+  net->loss = (fnn_term){
+      .kind = FNN_MEAN_SQUARED_ERROR, .prediction = LAYERS, .probability = -1,
+      .target = LAYERS + 1, .weights = -1, .mode = FNN_OVERWRITE, .weight = 1,
+      .values = zeros(batch * sizeof(real)),
+  };
+  make_feed(&net->feeds[0], 0, make_data(sizes[0], density), sizes[0]);
+  make_feed(&net->feeds[1], LAYERS + 1, targets, 1);
+  net->program = (fnn_program){
+      .type = sizeof(real) == 4 ? FNN_F32 : FNN_F64, .rule = FNN_ADAM, .n_ops = LAYERS,
+      .n_backward = LAYERS, .n_losses = 1, .n_inputs = 1, .n_feeds = 2, .n_outputs = 1,
+      .tensors = net->tensors, .params = net->params, .ops = net->forward,
+      .backward = net->backward, .losses = &net->loss, .feeds = net->feeds,
+      .outputs = &net->output,
+  };
+  net->scratch = zeros(MOST_THREADS * fnn_scratch(&net->program, batch));
+}
+
+/* To the first weights, which are always the same. */
+static void restart(network *net) {
+  memset(net->state, 0, net->count * sizeof(real));
+  random_state = 7;
+  for (int l = 0; l < LAYERS; l++) {
+    const fnn_param *p = &net->params[2 * l];
+    const double most = 2 / sqrt((double)p->rows);
+    for (size_t i = 0; i < p->rows; i++)
+      for (size_t j = 0; j < p->columns; j++)
+        ((real *)p->value)[i * p->ld + j] = (real)uniform(-most, most);
+  }
+  net->step = 0;
+  net->program.pace = (fnn_pace){0};
+}
+
+static fnn_job job_of(network *net, fnn_mode mode, size_t n, int threads) {
+  return (fnn_job){
+      .mode = mode, .n = n, .batch = net->batch, .coefficients = coefficients[net->step],
+      .step = (uint32_t)net->step, .sums = net->sums, .threads = threads,
+  };
+}
+
+static void run_job(network *net, const fnn_job *job) {
+  size_t done;
+  const size_t steps = (job->n + job->batch - 1) / job->batch;
+  check(fnn_run(&net->program, job, net->scratch, &done) == 0, "it did not run");
+  check(done == steps, "%zu steps of %zu", done, steps);
+  if (job->mode == FNN_TRAIN) net->step += steps;
+}
+
+/* --- divided work ---------------------------------------------------------------------------- */
+
+/* An epoch in two jobs, of which only the first looks for zeros; evaluation; prediction. */
+static void train(network *net, int threads) {
+  static int64_t rows[SAMPLES];
+  for (int64_t i = 0; i < SAMPLES; i++) rows[i] = 37 * i % SAMPLES;
+  const size_t first = SAMPLES / 2 / net->batch * net->batch;
+  restart(net);
+  for (int part = 0; part < 2; part++) {
+    fnn_job job = job_of(net, FNN_TRAIN, part ? SAMPLES - first : first, threads);
+    job.rows = part ? rows + first : rows;
+    job.look = !part;
+    job.fixed = 1;
+    net->sums[0] = net->sums[1] = 0;
+    run_job(net, &job);
+  }
+  const double mean = net->sums[0] / net->sums[1];
+  fnn_job job = job_of(net, FNN_EVALUATE, SAMPLES, threads);
+  net->sums[0] = net->sums[1] = 0;
+  run_job(net, &job);
+  check(net->sums[0] / net->sums[1] < mean, "it has not learned");
+  job = job_of(net, FNN_PREDICT, SAMPLES, threads);
+  job.outputs = (void *const[]){net->predictions};
+  run_job(net, &job);
+}
+
+static void same_bits(size_t batch, double density) {
+  static const size_t sizes[] = {300, 129, 64, 1};
+  network net;
+  make(&net, sizes, batch, density);
+  real *expected = zeros(net.count * sizeof(real));
+  double sums[2] = {0};
+  for (int threads = 1; threads <= MOST_THREADS; threads++) {
+    label("batch %zu, density %g, %d threads", batch, density, threads);
+    train(&net, threads);
+    if (threads == 1) {
+      memcpy(expected, net.state, net.count * sizeof(real));
+      memcpy(sums, net.sums, sizeof sums);
+      rewind_expectations();
+      agree(net.predictions, SAMPLES);
+      continue;
+    }
+    check(memcmp(sums, net.sums, sizeof sums) == 0, "another loss");
+    size_t different = 0;
+    for (size_t i = 0; i < net.count; i++)
+      different += bits_of(net.state[i]) != bits_of(expected[i]);
+    check(different == 0, "%zu elements differ", different);
+  }
+  const int sparse = fnn_is_sparse(net.program.type, net.tensors[0].density, sizes[1]);
+  check(sparse == (density < 1), "zeros were%s left out", sparse ? "" : " not");
+  release();
+}
+
+/* --- teams that change their size ------------------------------------------------------------ */
+
+/* A training of small steps: until a smaller team has run a few, a job for each, then the same
+ * steps in one job and, to compare with, by one thread. */
+static void changing_teams(void) {
+  static const size_t sizes[] = {13, 64, 64, 1};
+  enum { BATCH = 160, TRIED = 4 };
+  static int64_t rows[STEPS * BATCH];
+  for (int64_t i = 0; i < STEPS * BATCH; i++) rows[i] = 37 * i % SAMPLES;
+  network net;
+  make(&net, sizes, BATCH, 1);
+  real *expected = zeros(net.count * sizeof(real));
+  restart(&net);
+  fnn_job job = job_of(&net, FNN_TRAIN, BATCH, MOST_THREADS);
+  label("teams of changing size");
+  check(fnn_choose_threads(&net.program, &job) == MOST_THREADS, "too little work for a team");
+  int tried = 0;
+  while (tried < TRIED && net.step < STEPS) {
+    job = job_of(&net, FNN_TRAIN, BATCH, MOST_THREADS);
+    job.rows = rows + net.step * BATCH;
+    job.look = net.step == 0;
+    tried += net.program.pace.halvings > 0;
+    run_job(&net, &job);
+  }
+  check(tried == TRIED, "a smaller team was tried %d times in %zu steps", tried, net.step);
+  memcpy(expected, net.state, net.count * sizeof(real));
+  const size_t steps = net.step;
+  for (int threads = MOST_THREADS; threads >= 1; threads -= MOST_THREADS - 1) {
+    restart(&net);
+    job = job_of(&net, FNN_TRAIN, steps * BATCH, threads);
+    job.rows = rows;
+    job.look = 1;
+    run_job(&net, &job);
+    check(memcmp(expected, net.state, net.count * sizeof(real)) == 0, "other weights: %d threads",
+          threads);
+  }
+  release();
+}
+
+static void cases(void) {
+  if (flushing) return; /* within a region there is one thread */
+  for (size_t i = 0; i < STEPS; i++) {
+    const double c[] = {1e-5, 0.002 / (1 + (double)i / 100), 0.9, 0.999, 1e-7};
+    memcpy(coefficients[i], c, sizeof c);
+  }
+  table = 0;
+  fnn_set_num_threads(MOST_THREADS);
+  static const size_t batches[] = {800, 400, 32};
+  for (size_t b = 0; b < COUNT(batches); b++) {
+    same_bits(batches[b], 1);
+    same_bits(batches[b], 0.1);
+  }
+  changing_teams();
+}
+
+int main(void) { return run(cases); }
