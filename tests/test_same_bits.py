@@ -111,9 +111,13 @@ def test_how_an_epoch_is_cut_into_calls_decides_nothing():
 
 @pytest.mark.parametrize("cut", [False, True])
 def test_a_team_that_changes_its_size_leaves_the_same_bits(cut):
-    """Small steps try smaller teams now and then; an epoch of one call, or one call a batch."""
+    """Small steps try smaller teams now and then; an epoch of one call, or one call a batch.
+
+    A batch that is a call of its own must be work enough for a team. That smaller ones are tried is
+    seen to in csrc/tests/test_program.c.
+    """
     rng = np.random.default_rng(0)
-    n = 3010 if cut else 60010
+    n, batch = 60010, 160 if cut else 32
     x = rng.standard_normal((n, 13)).astype(np.float32)
     y = x[:, :1] * x[:, 1:2]
     weights = rng.random(n).astype(np.float32)
@@ -124,7 +128,7 @@ def test_a_team_that_changes_its_size_leaves_the_same_bits(cut):
         utils.set_random_seed(0)
         model = Sequential([Input((13,)), Dense(64, "relu"), Dropout(0.1), Dense(64), Dense(1)])
         model.compile("adam", "mse")
-        history = model.fit(x, y, sample_weight=weights, verbose=0, callbacks=hooks)
+        history = model.fit(x, y, batch, sample_weight=weights, verbose=0, callbacks=hooks)
         found.append([*model.get_weights(), np.array(history.history["loss"])])
     for left in found[1:]:
         for a, b in zip(found[0], left, strict=True):
