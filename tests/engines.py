@@ -271,6 +271,14 @@ def frozen(rng, n=12):
                 frozen=[first, middle])  # fmt: skip
 
 
+def weighted_mean(rng, n=16):
+    """A loss whose gradient needs the sample weights of the whole batch."""
+    i = Input(shape=(3,))
+    o = Dense(2, name="out")(Dense(6, activation="tanh")(i))
+    return Case([i], [o], [losses.Huber(reduction="mean_with_sample_weight")], _data(rng, (n, 3)),
+                _data(rng, (n, 2)), [rng.uniform(0, 2, n)])  # fmt: skip
+
+
 def users_own(rng, n=10):
     """Layers, a loss and metrics written in Python."""
     i = Input(shape=(4,))
@@ -286,19 +294,19 @@ CASES = {
     f.__name__: f
     for f in (
         plain, binary, every_activation, diamond, shared, several_outputs, ranks, dropped,
-        frozen, users_own,
+        frozen, weighted_mean, users_own,
     )
 }  # fmt: skip
 
 
-def make(name: str, dtype: str = "float64", seed: int = 0) -> Case:
-    """Return a case whose weights and data depend on nothing but the seed."""
+def make(name: str, dtype: str = "float64", seed: int = 0, **sizes: int) -> Case:
+    """Return a case whose weights and data depend on nothing but the seed (and `n`, its rows)."""
     before = config.floatx()
     config.clear_session()
     config.set_random_seed(seed)
     config.set_floatx(dtype)
     try:
-        case = CASES[name](np.random.default_rng(seed))
+        case = CASES[name](np.random.default_rng(seed), **sizes)
     finally:
         config.set_floatx(before)
     case.x = [x.astype(dtype) for x in case.x]

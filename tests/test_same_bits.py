@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from engines import CASES, Case, CEngine, make, restore, snapshot
+from engines import CASES, Case, CEngine, NumpyEngine, make, restore, snapshot
 
 from fastnn import _core, callbacks, config, optimizers, utils
 from fastnn.layers import Dense, Dropout, Input
@@ -35,25 +35,32 @@ def case_named(name, dtype):
     return case
 
 
-def trained(case, start, threads, batch=32):
-    """Return everything that three epochs leave behind, as bytes."""
+def left_by(cls, case, start, batch, threads=None):
+    """Return all arrays that three epochs and an evaluation with an engine leave behind."""
     restore(case, start)
     optimizer = optimizers.Adam(0.01)
     prog = case.build(optimizer)
-    engine = case.engine(CEngine, prog, batch)
-    engine.use_threads(threads)
+    engine = case.engine(cls, prog, batch)
+    if threads:
+        engine.use_threads(threads)
     rows = np.random.default_rng(3).permutation(case.rows)
     for _ in range(3):
         steps = -(-case.rows // batch)
         coefficients = optimizer.coefficients(optimizer.iterations, steps)
         engine.train(rows, batch, coefficients, step=optimizer.iterations, seed=2**50 + 1)
         optimizer.iterations += steps
-    engine.evaluate(rows, 20)
+    for size in (20, batch):
+        engine.evaluate(rows, size)
     outputs = [np.zeros((case.rows, *o.sample_shape), o.dtype) for o in case.outputs]
     engine.predict(0, case.rows, outputs)
     left = [*snapshot(case), *optimizer.state().values(), engine.sums, *outputs]
     assert all(np.isfinite(array).all() for array in left)
-    return b"".join(array.tobytes() for array in left)
+    return left
+
+
+def trained(case, start, threads, batch=32):
+    """Return the same as bytes."""
+    return b"".join(array.tobytes() for array in left_by(CEngine, case, start, batch, threads))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -88,6 +95,27 @@ def test_large_batches_in_parts_leave_the_same_bits(density):
     for threads in (2, 3, 4, 8):
         assert trained(case, start, threads, batch=800) == reference
     assert trained(case, start, 2, batch=790) != reference
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", CASES)
+def test_every_operation_on_a_part_of_a_batch(name, dtype):
+    """Of at least 192 samples a thread, in training and in evaluation, if no operation forbids."""
+    case = make(name, dtype, n=1500)
+    case.x = [x / 2 for x in case.x]  # of so many samples some overflow exp(exp(x))
+    start = snapshot(case)
+    _core.set_num_threads(max(THREADS))
+    for batch in (400, 800, 1500):  # in parts for up to 2, 4 and 7 threads
+        reference = trained(case, start, 1, batch)
+        for threads in (2, 4):
+            assert trained(case, start, threads, batch) == reference
+        if dtype == "float64":
+            for a, b in zip(
+                left_by(CEngine, case, start, batch, 2),
+                left_by(NumpyEngine, case, start, batch),
+                strict=True,
+            ):
+                np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
 
 
 def test_how_an_epoch_is_cut_into_calls_decides_nothing():
