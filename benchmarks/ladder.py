@@ -184,10 +184,9 @@ def main() -> int:
     best = [float("inf")] * len(steps)
     peaks = {step.threads: 0.0 for step in steps}
     # In turns: while the machine is slow, or busy with something else, it is so for every step.
-    for turn in range(arguments.repeat):
-        if turn % 10 == 0:  # each takes half a second
-            for threads in peaks:
-                peaks[threads] = max(peaks[threads], _core.peaks("float32", threads)[0])
+    for _ in range(arguments.repeat):
+        for threads in peaks:
+            peaks[threads] = max(peaks[threads], _core.peak_flops("float32", threads))
         best = [min(before, seconds(step)) for before, step in zip(best, steps, strict=True)]
 
     for threads, peak in peaks.items():

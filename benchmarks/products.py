@@ -102,7 +102,7 @@ def main() -> int:
         for _ in range(arguments.repeat):
             for name, functions in all_functions.items():
                 for i, function in enumerate(functions):
-                    peak = _core.peaks("float32", arguments.threads)[0]
+                    peak = _core.peak_flops("float32", arguments.threads)
                     rate = 2.0 * m * k * n * (i + 1) / seconds(function)
                     rates[name][i].append(rate / 1e9)
                     shares[name][i].append(rate / peak)

@@ -223,10 +223,11 @@ int fnn_is_sparse(fnn_type type, float density, size_t columns);
 enum { FNN_TIME_GATHER = 0, FNN_TIME_LOSSES, FNN_TIME_SUMS, FNN_TIME_OPERATIONS };
 size_t fnn_times(const fnn_program *program);
 
-/* Rates of this machine, measured now in about a second: multiply-adds on `threads` threads as operations
- * per second, and memory copied on them in bytes per second, reads and writes counted (0: there are
- * not 256 MiB to copy). */
+/* Rates of this machine, measured now on `threads` threads. Multiply-adds in registers, as
+ * operations per second: takes some ten milliseconds. */
 double fnn_peak_flops(fnn_type type, int threads);
+/* Memory copied, in bytes per second, reads and writes counted: takes about half a second and
+ * empties the caches. 0: there are not 256 MiB to copy. */
 double fnn_peak_bytes(int threads);
 
 /* Bytes of scratch memory one thread needs for batches of this size. */

@@ -72,22 +72,23 @@ def set_num_threads(n):
     fnn_set_num_threads(n)
 
 
-def peaks(dtype, int threads):
-    """Measure what this machine can do at most; takes about a second.
-
-    Returns
-    -------
-    flops, bytes : float
-        Multiply-adds in registers, in operations a second; memory copied, in bytes a second.
-    """
-    cdef double flops, copied
+def peak_flops(dtype, int threads):
+    """Measure the multiply-adds in registers this machine can do at most, as operations a second."""
+    cdef double flops
     cdef fnn_type type = FNN_F64 if dtype == "float64" else FNN_F32
     with nogil:
         flops = fnn_peak_flops(type, threads)
+    return flops
+
+
+def peak_bytes(int threads):
+    """Measure the memory this machine can copy at most, in bytes a second, half of them written."""
+    cdef double copied
+    with nogil:
         copied = fnn_peak_bytes(threads)
     if copied == 0:
         raise MemoryError("measuring the peak of memory takes 256 MiB")
-    return flops, copied
+    return copied
 
 
 include "_core_buffers.pxi"

@@ -108,10 +108,10 @@ def roofline(repeat: int = 7) -> Iterator[str]:
 
     threads = _core.get_num_threads()
     for n in sorted({1, threads}):
-        flops, memory = _core.peaks("float32", n)
+        flops, memory = _core.peak_flops("float32", n), _core.peak_bytes(n)
         yield f"{n} thread{'s' * (n > 1)}: {flops / 1e9:.1f} GFLOP/s, {memory / 1e9:.1f} GB/s"
     for workload in WORKLOADS:
-        flops, memory = _core.peaks("float32", threads)
+        flops, memory = _core.peak_flops("float32", threads), _core.peak_bytes(threads)
         model, seconds = time_step(workload, repeat)
         slots = len(model.optimizer.slot_names)
         bound = max(workload.flops / flops, model.count_params() * 4 * 2 * (1 + slots) / memory)

@@ -106,7 +106,7 @@ def report(program: Program, engine: object, steps: int, batch: int) -> str:
     found = lines(program, engine.profiled(), steps, batch)  # type: ignore[attr-defined]
     threads = _core.get_num_threads()
     try:
-        peaks = _core.peaks(program.dtype, threads)
+        peaks = _core.peak_flops(program.dtype, threads), _core.peak_bytes(threads)
     except MemoryError:  # the training has ended well, and its History must not be lost
         peaks = None
     return table(found, peaks, threads)
