@@ -10,27 +10,19 @@ compiler; the kernels are compiled from csrc/kernels by themselves (elementwise.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from ulp import instruction_set
-
-HERE = Path(__file__).resolve().parent
+from native import build, kernel_options
 
 
 def measure(repetitions: int) -> list[tuple[str, str, list[float]]]:
     """Return group, name and times: cached, in memory, and of the two copies."""
     with tempfile.TemporaryDirectory() as directory:
         program = str(Path(directory, "elementwise"))
-        command = [
-            os.environ.get("CC", "cc"), "-O3", "-std=gnu11", "-ffp-contract=off",
-            "-fno-math-errno", *instruction_set(), str(HERE / "elementwise.c"), "-o", program,
-            "-lm",
-        ]  # fmt: skip
-        subprocess.run(command, check=True)
+        build("elementwise.c", program, "-O3", *kernel_options())
         result = subprocess.run(
             [program, str(repetitions)], check=True, capture_output=True, text=True
         )

@@ -18,8 +18,6 @@ import ctypes
 import functools
 import os
 import platform
-import shlex
-import subprocess
 import sys
 import tempfile
 import time
@@ -32,11 +30,10 @@ os.environ["MKL_NUM_THREADS"] = "1"
 os.environ["VECLIB_MAXIMUM_THREADS"] = "1"
 
 import numpy as np
+from native import build
 
 import fastnn
 from fastnn import _core, kernels
-
-HERE = Path(__file__).resolve().parent
 
 SAMPLES, INPUTS, OUTPUTS = 128, 784, 300
 FLOPS = 2 * SAMPLES * INPUTS * OUTPUTS
@@ -94,19 +91,9 @@ VECTORS = f"-O3 {THIS_MACHINE} -ffp-contract=fast"
 @functools.cache
 def compiled(options: str) -> ctypes.CDLL:
     """Compile ladder.c as a shared library and load it."""
-    compiler = shlex.split(os.environ.get("CC", "cc"))
     with tempfile.TemporaryDirectory() as directory:
         library = str(Path(directory, "ladder.so"))
-        command = [*compiler, *options.split(), "-std=gnu11", "-shared", "-fPIC"]
-        try:
-            subprocess.run([*command, str(HERE / "ladder.c"), "-o", library], check=True)
-        except FileNotFoundError:
-            raise SystemExit(
-                f"ladder.py needs a C compiler, and there is no {compiler[0]!r}: install gcc or "
-                "clang, or name yours in the environment variable CC"
-            ) from None
-        except subprocess.CalledProcessError:
-            raise SystemExit(f"ladder.py: {shlex.join(compiler)} cannot compile ladder.c") from None
+        build("ladder.c", library, *options.split(), "-shared", "-fPIC")
         return ctypes.CDLL(library)
 
 

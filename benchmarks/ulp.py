@@ -12,15 +12,13 @@ the same bits, so one is enough.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+from native import build, kernel_options
 
 BOUNDS = {
     "exp": 2.0,
@@ -36,30 +34,11 @@ BOUNDS = {
 """What docs/arithmetic.md promises, for float and double alike."""
 
 
-def instruction_set() -> list[str]:
-    """Return the compiler's flags for a fast instruction set of this machine."""
-    machine = platform.machine().lower()
-    if machine in ("aarch64", "arm64"):
-        return ["-DFNN_ISA_NEON"]
-    try:
-        cpu = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        cpu = ""
-    if machine in ("x86_64", "amd64") and " avx2" in cpu and " fma" in cpu:
-        return ["-mavx2", "-mfma", "-DFNN_ISA_AVX2"]
-    return ["-DFNN_ISA_PORTABLE"]
-
-
 def measure(double: bool, step: int, only: str | None) -> Iterator[tuple[str, float, float]]:
     """Compile and run ulp.c; yield the name, largest error and place of each function."""
     with tempfile.TemporaryDirectory() as directory:
         program = str(Path(directory, "ulp"))
-        command = [
-            os.environ.get("CC", "cc"), "-O2", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno",
-            *instruction_set(), *(["-DFNN_DOUBLE"] if double else []),
-            str(HERE / "ulp.c"), "-o", program, "-lm",
-        ]  # fmt: skip
-        subprocess.run(command, check=True)
+        build("ulp.c", program, "-O2", *kernel_options(), *(["-DFNN_DOUBLE"] if double else []))
         command = [program, str(step), *([only] if only else [])]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None

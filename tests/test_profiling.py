@@ -52,10 +52,10 @@ def test_profiling_changes_no_bit_and_ends(data, capsys):
 
 
 def test_the_history_survives_peaks_that_cannot_be_measured(data, capsys, monkeypatch):
-    def peaks(dtype, threads):
+    def peak_bytes(threads):
         raise MemoryError
 
-    monkeypatch.setattr(_core, "peaks", peaks)
+    monkeypatch.setattr(_core, "peak_bytes", peak_bytes)
     history = wide_and_deep().fit(*data, verbose=0, profile=True)
     assert len(history.history["loss"]) == 1
     text = capsys.readouterr().out
