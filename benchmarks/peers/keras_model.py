@@ -1,9 +1,10 @@
-"""The network of a workload in Keras's API, for fastnn and for Keras alike."""
+"""A contender with Keras's API, fastnn or Keras itself: compile, fit, predict."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from workloads import Workload
 
 
@@ -33,3 +34,25 @@ def compiled(keras: Any, workload: Workload, **options: Any) -> Any:
         **options,
     )
     return model
+
+
+class Contender:
+    """One whose network is built with `keras`, the package; the options are for compile."""
+
+    def __init__(
+        self, keras: Any, workload: Workload, x: np.ndarray, y: np.ndarray, **options: Any
+    ) -> None:
+        self.batch, self.x, self.y = workload.batch, x, y
+        self.model = compiled(keras, workload, **options)
+
+    def epoch(self, shuffle: bool) -> float:
+        history = self.model.fit(
+            self.x, self.y, batch_size=self.batch, epochs=1, shuffle=shuffle, verbose=0
+        )
+        return history.history["loss"][0]
+
+    def weights(self) -> list[np.ndarray]:
+        return self.model.get_weights()
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return self.model.predict(x, verbose=0)
