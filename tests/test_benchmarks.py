@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fastnn.operations import ACTIVATIONS
+
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
@@ -155,6 +157,30 @@ def test_every_step_of_the_ladder_is_right():
         "fastnn", "fastnn-threads", "numpy",
     ]  # fmt: skip
     assert all(0 <= float(step[-1]) < 5e-5 for step in steps)
+
+
+def test_elementwise():
+    """Every kernel is timed in the cache and in memory."""
+    _, *table = run("elementwise.py", "--repeat", "1").splitlines()
+    kernels = [(line[:9].strip(), line[10:44].strip()) for line in table]
+    assert len(set(kernels)) == len(kernels)
+    names = {group: {name for g, name in kernels if g == group} for group, _ in kernels}
+    assert names["forward"] == names["backward"] == set(ACTIVATIONS) - {"linear"}
+    assert {"mean_squared_error", "categorical_crossentropy, logits"} < names["loss"]
+    assert {"SGD", "RMSprop", "Adam"} < names["update"]
+    assert names["other"] == {"dropout"}
+    assert all(float(number) > 0 for line in table for number in line[44:].split())
+
+
+def test_products():
+    """A wrong product ends the program."""
+    _, _, *table = run("products.py", "--repeat", "1", "--most", "1024").splitlines()
+    lines = [line.split() for line in table]
+    assert {"fastnn", "NumPy"} <= {line[5] for line in lines}
+    for *shape, _, rate, share, rate_back, share_back in lines:
+        assert " ".join(shape) == "1024 x 1024 x 1024"
+        assert float(rate) > 0 and float(rate_back) > 0
+        assert share.endswith("%") and share_back.endswith("%")
 
 
 def test_sweep(tmp_path):
