@@ -9,6 +9,7 @@ from engines import CASES, Case, CEngine, NumpyEngine, make, restore, snapshot
 from fastnn import _core, callbacks, config, optimizers, utils
 from fastnn.layers import Dense, Dropout, Input
 from fastnn.models import Sequential
+from fastnn.training import TrainingWarning
 
 THREADS = (1, 2, 3, 4, 8)
 WIDE = {"wide": 1.0, "mostly zeros": 0.15}  # share of the inputs that are not zero
@@ -131,7 +132,8 @@ def test_how_an_epoch_is_cut_into_calls_decides_nothing():
         utils.set_random_seed(0)
         model = Sequential([Input((64,)), Dense(1)])
         model.compile("sgd", "mse")
-        model.fit(x, y, shuffle=False, verbose=0, callbacks=hooks)
+        with pytest.warns(TrainingWarning, match="y has nan in row 500"):
+            model.fit(x, y, shuffle=False, verbose=0, callbacks=hooks)
         found.append(np.isnan(model.get_weights()[0]))
     np.testing.assert_array_equal(*found)
     assert found[0].any()
