@@ -67,6 +67,9 @@ def check(functions: tuple[Callable, Callable], x: Any, w: Any, dy: Any) -> None
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-3 * np.abs(expected).max())
 
 
+SETTLE = 0.1  # seconds between contenders: other libraries' threads spin for a while when done
+
+
 def seconds(function: Callable) -> float:
     start = time.perf_counter()
     function()
@@ -101,6 +104,7 @@ def main() -> int:
         shares: dict[str, list[list[float]]] = {name: [[], []] for name in all_functions}
         for _ in range(arguments.repeat):
             for name, functions in all_functions.items():
+                time.sleep(SETTLE)
                 for i, function in enumerate(functions):
                     peak = _core.peak_flops("float32", arguments.threads)
                     rate = 2.0 * m * k * n * (i + 1) / seconds(function)
