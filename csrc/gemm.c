@@ -93,9 +93,10 @@ typedef struct {
   size_t row, step;
 } operand;
 
-static void fetch(const real *c, size_t c_row, size_t rows) {
+static void fetch(const real *c, size_t c_row, size_t rows, size_t columns) {
   for (size_t i = 0; i < rows; i++)
-    __builtin_prefetch(c + i * c_row, 1);
+    for (size_t j = 0; j < columns; j += FNN_LANES)
+      __builtin_prefetch(c + i * c_row + j, 1);
 }
 
 static void block_of_tiles(real *c, size_t c_row, operand a, operand b, size_t m, size_t n, size_t k,
@@ -107,12 +108,13 @@ static void block_of_tiles(real *c, size_t c_row, operand a, operand b, size_t m
   const size_t width = b.step ? b.row : kernels->tile_vectors[highest] * FNN_LANES;
   for (size_t j = 0; j < n; j += width) {
     const real *panel = b.step ? b.from + j / width * b.step : b.from + j;
+    const size_t columns = least(width, n - j);
     for (size_t t = 0; t < tiles; t++) {
       const size_t i = m * t / tiles, i1 = m * (t + 1) / tiles;
-      if (accumulate) /* the next tile's C: this block of it may have left the caches */
-        fetch(c + i1 * c_row + j, c_row, t + 1 < tiles ? m * (t + 2) / tiles - i1 : 0);
+      if (accumulate && t + 1 < tiles) /* this block of C may have left the caches */
+        fetch(c + i1 * c_row + j, c_row, m * (t + 2) / tiles - i1, columns);
       kernels->gemm_tile(c + i * c_row + j, c_row, a.from + i * a.row, a.row, a.step, panel, b.row,
-                         i1 - i, least(width, n - j), k, accumulate);
+                         i1 - i, columns, k, accumulate);
     }
   }
 }
