@@ -64,6 +64,19 @@ static int by_columns(const worker *w, const FN(fnn_product) *s) {
          s->n >= 2 * FNN_LANES * (size_t)w->threads && s->n * s->k > FEW_WEIGHTS;
 }
 
+/* This thread's part of a product that has `runs` rows for each sample. */
+static void multiply(worker *w, const FN(fnn_product) *s, size_t runs) {
+  if (by_columns(w, s)) {
+    size_t from, to;
+    enter(w, WHOLE);
+    share(w, s->n, FNN_LANES, &from, &to);
+    FN(fnn_gemm)(s, 0, s->m, from, to, w->scratch);
+  } else {
+    enter(w, ROWS);
+    FN(fnn_gemm)(s, w->first * runs, w->last * runs, 0, s->n, w->scratch);
+  }
+}
+
 /* y = activation(x W + b) */
 void FN(fnn_dense_forward)(worker *w, const fnn_op *op) {
   const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
@@ -79,15 +92,7 @@ void FN(fnn_dense_forward)(worker *w, const fnn_op *op) {
       .epilogue = op->bias >= 0 || op->activation != FNN_LINEAR ? dense_forward_epilogue : NULL,
       .context = &context,
   };
-  if (by_columns(w, &product)) {
-    size_t from, to;
-    enter(w, WHOLE);
-    share(w, n, FNN_LANES, &from, &to);
-    FN(fnn_gemm)(&product, 0, m, from, to, w->scratch);
-  } else {
-    enter(w, ROWS);
-    FN(fnn_gemm)(&product, w->first * runs, w->last * runs, 0, n, w->scratch);
-  }
+  multiply(w, &product, runs);
   if (by_row(op->activation)) {
     enter(w, ROWS);
     real *own = at(y, w->first);
@@ -157,15 +162,7 @@ void FN(fnn_dense_backward)(worker *w, const fnn_op *op) {
       .epilogue = op->derivative != FNN_LINEAR ? dense_dx_epilogue : NULL,
       .context = &context,
   };
-  if (by_columns(w, &dx)) {
-    size_t from, to;
-    enter(w, WHOLE);
-    share(w, inputs, FNN_LANES, &from, &to);
-    FN(fnn_gemm)(&dx, 0, rows, from, to, w->scratch);
-  } else {
-    enter(w, ROWS);
-    FN(fnn_gemm)(&dx, w->first * x->rows, w->last * x->rows, 0, inputs, w->scratch);
-  }
+  multiply(w, &dx, x->rows);
 }
 
 static int trains_kernel(const fnn_op *op) {
