@@ -24,6 +24,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         If the folder of `path` does not exist.
     IsADirectoryError
         If `path` is a folder.
+    OSError
+        If it is a device or a pipe, or the disk is full.
     """
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
@@ -34,6 +36,11 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     if os.path.isdir(target):
         raise IsADirectoryError(
             f"Cannot write '{os.fspath(path)}': it is a folder; give the name of a file"
+        )
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise OSError(
+            f"Cannot write '{os.fspath(path)}': it is a device or a pipe, and a new file would "
+            "take its place; give the name of a file"
         )
     partial = os.path.join(folder, f".fastnn-{os.getpid()}-{os.urandom(6).hex()}.part")
     # os.open rather than tempfile, whose files are private: the umask decides here.
