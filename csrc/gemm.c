@@ -6,7 +6,7 @@
  *   columns of C
  *     p, so that a packed block of B stays in L2; all of it, if C is not stored
  *       rows of C, so that a block of C (and a packed block of A) stays in L2
- *         p in steps of K_BLOCK, so that a panel of B stays in L1
+ *         p in steps of at most K_BLOCK, so that a panel of B flows through L1 as one stream
  *           panels of B
  *             tiles of rows
  */
@@ -14,10 +14,11 @@
 
 #include "gemm.h"
 
-#define K_BLOCK 256           /* x 64 bytes of a panel's row: 16 KiB, half of L1 */
-#define B_BLOCK (128 * 1024)  /* elements of a packed block of B */
+#define K_BLOCK 512           /* x 64 bytes of a panel's row: it is streamed through L1 */
+#define B_BLOCK (256 * 1024)  /* elements of a packed block of B */
 #define C_SCRATCH 8192        /* elements of a block of C that only the epilogue sees: 32 KiB */
-#define C_ROWS 96             /* rows of a block of C */
+#define C_ROWS 48             /* rows of a block of C */
+#define A_ROW (K_BLOCK + FNN_LANES) /* of a packed block of A: not whole pages apart */
 #define PANEL (8 * FNN_LANES) /* the widest */
 #define PAGE 4096             /* rows of B whole pages apart share a few cache sets: then, and */
 #define PACK_B_ROWS 64        /* with enough rows of C to pay for it, B is packed; */
@@ -43,8 +44,8 @@ static blocking choose(const FN(fnn_product) *s, size_t m, size_t n) {
   block.pack_a = s->a_step == 1 ? s->a_row != 1 && is_paged(s->a_row) && n >= PACK_A_COLUMNS
                                 : s->k >= PACK_A_STEPS;
   /* A C that is stored may be left unfinished while all its rows use a shallow, wide block of B. */
-  const size_t depths = block.pack_b && s->c ? (s->k + K_BLOCK - 1) / K_BLOCK : 1;
-  block.depth = depths > 1 ? (s->k + depths - 1) / depths : s->k;
+  const size_t depths = block.pack_b && s->c ? block_count(s->k, K_BLOCK) : 1;
+  block.depth = (s->k + depths - 1) / depths;
   size_t most = C_COLUMNS;
   if (block.pack_b && s->c)
     most = B_BLOCK / K_BLOCK;
@@ -59,31 +60,40 @@ size_t FN(fnn_gemm_scratch)(size_t n, size_t k) {
   if (n == 1) /* see column() */
     n = C_COLUMNS;
   const size_t b = least(k * (up(n, FNN_LANES) + PANEL), B_BLOCK + k * PANEL);
-  const size_t dense = C_SCRATCH + C_ROWS * K_BLOCK + up(b, FNN_LANES);
+  const size_t dense = C_SCRATCH + C_ROWS * A_ROW + up(b, FNN_LANES);
   const size_t sparse = FN(fnn_gemm_sparse_scratch)(k);
   return dense > sparse ? dense : sparse;
 }
 
 void FN(fnn_pack_b)(real *to, const FN(fnn_product) *s, size_t p0, size_t p1, size_t n0, size_t n1,
                     size_t width) {
-  const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
-  for (size_t j = n0; j < n1; j += width, to += (p1 - p0) * width) {
-    const size_t n = least(width, n1 - j);
-    if (s->b_transposed)
-      kernels->transpose(to, width, s->b + j * s->b_row + p0, s->b_row, n, p1 - p0);
-    else
-      for (size_t p = p0; p < p1; p++)
-        memcpy(to + (p - p0) * width, s->b + p * s->b_row + j, n * sizeof(real));
+  const size_t step = (p1 - p0) * width;
+  if (s->b_transposed) {
+    const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
+    for (size_t j = n0; j < n1; j += width, to += step)
+      kernels->transpose(to, width, s->b + j * s->b_row + p0, s->b_row, least(width, n1 - j), p1 - p0);
+    return;
+  }
+  for (size_t p = p0; p < p1; p++) { /* B is read as it lies in memory */
+    const real *row = s->b + p * s->b_row;
+    real *panel = to + (p - p0) * width;
+    for (size_t j = n0; j < n1; j += width, panel += step) {
+      const size_t n = least(width, n1 - j);
+      if (n == FNN_LANES) /* of a size that is known: no call */
+        memcpy(panel, row + j, FNN_LANES * sizeof(real));
+      else
+        memcpy(panel, row + j, n * sizeof(real));
+    }
   }
 }
 
-/* to: k runs of m elements, the columns of a block of A. */
+/* to: m rows of k elements, A_ROW apart. */
 static void pack_a(real *to, const real *a, size_t a_row, size_t a_step, size_t m, size_t k) {
-  if (a_step == 1)
-    FN(fnn_kernel_table)()->transpose(to, m, a, a_row, m, k);
+  if (a_step != 1)
+    FN(fnn_kernel_table)()->transpose(to, A_ROW, a, a_step, k, m);
   else
-    for (size_t p = 0; p < k; p++)
-      memcpy(to + p * m, a + p * a_step, m * sizeof(real));
+    for (size_t i = 0; i < m; i++)
+      memcpy(to + i * A_ROW, a + i * a_row, k * sizeof(real));
 }
 
 /* Where an operand of a block lies: A by rows and steps of p; B by rows, and if it is packed by
@@ -127,7 +137,7 @@ static void dense(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, siz
   const size_t width = kernels->tile_vectors[tile_rows] * FNN_LANES; /* of a packed panel */
   real *const c_scratch = scratch;
   real *const a_scratch = c_scratch + C_SCRATCH;
-  real *const b_scratch = a_scratch + C_ROWS * K_BLOCK;
+  real *const b_scratch = a_scratch + C_ROWS * A_ROW;
 
   for (size_t jc = n0; jc < n1; jc += block.columns) {
     const size_t jc1 = least(jc + block.columns, n1);
@@ -137,26 +147,26 @@ static void dense(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, siz
       if (block.pack_b)
         FN(fnn_pack_b)(b_scratch, s, pc, pc1, jc, jc1, width);
 
-      const size_t row_blocks = (m1 - m0 + block.rows - 1) / block.rows;
+      const size_t row_blocks = block_count(m1 - m0, block.rows);
       for (size_t r = 0; r < row_blocks; r++) {
         const size_t ic = m0 + (m1 - m0) * r / row_blocks;
         const size_t ic1 = m0 + (m1 - m0) * (r + 1) / row_blocks;
         real *c = s->c ? s->c + ic * s->c_row + jc : c_scratch;
         const size_t c_row = s->c ? s->c_row : block.columns;
-        size_t p0 = pc;
-        do {
-          const size_t p1 = least(p0 + K_BLOCK, pc1);
+        const size_t steps = block_count(pc1 - pc, K_BLOCK);
+        for (size_t step = 0; step < steps; step++) {
+          const size_t p0 = pc + (pc1 - pc) * step / steps;
+          const size_t p1 = pc + (pc1 - pc) * (step + 1) / steps;
           operand a = {s->a + ic * s->a_row + p0 * s->a_step, s->a_row, s->a_step};
           if (block.pack_a) {
             pack_a(a_scratch, a.from, s->a_row, s->a_step, ic1 - ic, p1 - p0);
-            a = (operand){a_scratch, 1, ic1 - ic};
+            a = (operand){a_scratch, A_ROW, 1};
           }
           const operand b = block.pack_b
                                 ? (operand){b_scratch + (p0 - pc) * width, width, (pc1 - pc) * width}
                                 : (operand){s->b + p0 * s->b_row + jc, s->b_row, 0};
           block_of_tiles(c, c_row, a, b, ic1 - ic, jc1 - jc, p1 - p0, s->accumulate || p0 > 0);
-          p0 = p1;
-        } while (p0 < pc1);
+        }
 
         if (s->epilogue && pc1 == s->k)
           s->epilogue(s->context, c, c_row, ic, ic1, jc, jc1);

@@ -39,11 +39,12 @@ size_t FN(fnn_gemm_scratch)(size_t n, size_t k);
 static inline size_t least(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
+/* How many blocks of at most so many things; at least one. */
+static inline size_t block_count(size_t n, size_t most) { return n > most ? (n + most - 1) / most : 1; }
+
 /* Columns of a block: as many as fit, in whole vectors, and all blocks nearly equal. */
 static inline size_t block_columns(size_t n, size_t most) {
-  if (most < FNN_LANES)
-    most = FNN_LANES;
-  const size_t blocks = (n + most - 1) / most;
+  const size_t blocks = block_count(n, most < FNN_LANES ? FNN_LANES : most);
   return up((n + blocks - 1) / blocks, FNN_LANES);
 }
 

@@ -28,6 +28,23 @@ const unsigned char KERNEL(tile_vectors)[TILE_ROWS + 1] = ROWS_OF_VECTORS;
 
 #define MOST_VECTORS 8
 
+/* sum += a column of A times a row of B. */
+static inline __attribute__((always_inline)) void
+add_products(const size_t m, const size_t v, const int edge, vec (*sum)[MOST_VECTORS], const real *a,
+             size_t a_row, const real *b, size_t last) {
+  vec row[MOST_VECTORS];
+#pragma GCC unroll 8
+  for (size_t j = 0; j < v; j++)
+    row[j] = edge && j == v - 1 ? vec_load_n(b + j * FNN_LANES, last) : vec_load(b + j * FNN_LANES);
+#pragma GCC unroll 8
+  for (size_t i = 0; i < m; i++) {
+    const vec x = vec_set(a[i * a_row]);
+#pragma GCC unroll 8
+    for (size_t j = 0; j < v; j++)
+      sum[i][j] = vec_fma(x, row[j], sum[i][j]);
+  }
+}
+
 /* With m, v and edge constant this unrolls into straight-line code. `edge`: the last vector holds
  * fewer than FNN_LANES columns. `steps`: the rows of B that the k columns of A belong to; NULL: all
  * of them in turn. */
@@ -47,23 +64,13 @@ tile(const size_t m, const size_t v, const int edge, real *c, size_t c_row, cons
                   : edge && j == v - 1 ? vec_load_n(at, last)
                                            : vec_load(at);
     }
-  for (size_t p = 0; p < k; p++) {
-    const real *from = steps ? b + steps[p] * b_row : b;
-    vec row[MOST_VECTORS];
-#pragma GCC unroll 8
-    for (size_t j = 0; j < v; j++)
-      row[j] = edge && j == v - 1 ? vec_load_n(from + j * FNN_LANES, last)
-                                    : vec_load(from + j * FNN_LANES);
-#pragma GCC unroll 8
-    for (size_t i = 0; i < m; i++) {
-      const vec x = vec_set(a[i * a_row]);
-#pragma GCC unroll 8
-      for (size_t j = 0; j < v; j++)
-        sum[i][j] = vec_fma(x, row[j], sum[i][j]);
-    }
-    a += a_step;
-    if (!steps) b += b_row;
-  }
+  if (steps)
+    for (size_t p = 0; p < k; p++, a += a_step)
+      add_products(m, v, edge, sum, a, a_row, b + steps[p] * b_row, last);
+  else
+#pragma GCC unroll 4
+    for (size_t p = 0; p < k; p++, a += a_step, b += b_row)
+      add_products(m, v, edge, sum, a, a_row, b, last);
 #pragma GCC unroll 8
   for (size_t i = 0; i < m; i++)
 #pragma GCC unroll 8

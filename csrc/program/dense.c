@@ -53,15 +53,17 @@ static void dense_forward_epilogue(void *context, real *block, size_t row, size_
   d->w->kernels->activation_forward(block, block, bias, activation, (real)op->a, rows, row, n);
 }
 
-#define MANY_ROWS 32        /* for each thread */
-#define FEW_WEIGHTS 32768   /* that each thread may as well read all of */
+#define MANY_ROWS 32              /* for each thread */
+#define FEW_WEIGHTS (32 * 1024)   /* that each thread may as well read all of */
+#define MANY_WEIGHTS (1024 * 1024) /* that no thread should read, or pack, all of */
 
-/* Whether a product of few samples and many weights is divided by columns of the result, so that
- * each thread reads its own part of the weights; else it is divided by samples, and no thread waits
- * for another or lists the zeros of samples that are not its own. */
+/* Whether a product of few samples and many weights, or of very many weights, is divided by columns
+ * of the result, so that each thread reads its own part of the weights; else it is divided by
+ * samples, and no thread waits for another or lists the zeros of samples that are not its own. */
 static int by_columns(const worker *w, const FN(fnn_product) *s) {
-  return w->threads > 1 && !s->a_sparse && s->m < MANY_ROWS * (size_t)w->threads &&
-         s->n >= 2 * FNN_LANES * (size_t)w->threads && s->n * s->k > FEW_WEIGHTS;
+  const size_t few = s->m < MANY_ROWS * (size_t)w->threads ? FEW_WEIGHTS : MANY_WEIGHTS;
+  return w->threads > 1 && !s->a_sparse && s->n >= 2 * FNN_LANES * (size_t)w->threads &&
+         s->n * s->k > few;
 }
 
 /* This thread's part of a product that has `runs` rows for each sample. */
@@ -219,7 +221,8 @@ void FN(fnn_dense_parameters)(worker *w, const fnn_op *op) {
   }
 }
 
-#define LEAST_ELEMENTS 4096 /* that are worth being taken by themselves */
+#define LEAST_ELEMENTS 4096 /* that are worth being taken by themselves; of a large network */
+#define LEAST_SHARE 32      /* this part of a thread's share, as each part packs its operands */
 
 /* 0, if the work is too little, if every part of it is to be timed, or if a kernel's gradient has
  * several contributions, whose order must stay. */
@@ -241,10 +244,12 @@ size_t FN(fnn_elements_to_divide)(const worker *w) {
 /* The gradients of all kernels, one after the other being one long row of elements. */
 void FN(fnn_dense_kernels)(worker *w) {
   const fnn_program *p = w->program;
+  const size_t own = w->elements / (size_t)w->threads;
+  const size_t fewest = own > LEAST_SHARE * LEAST_ELEMENTS ? own / LEAST_SHARE : LEAST_ELEMENTS;
   size_t from, to;
   FN(fnn_offer)(w, w->elements * (size_t)w->thread / (size_t)w->threads,
-        w->elements * ((size_t)w->thread + 1) / (size_t)w->threads);
-  while (FN(fnn_take)(w, LEAST_ELEMENTS, SIZE_MAX, &from, &to)) {
+                w->elements * ((size_t)w->thread + 1) / (size_t)w->threads);
+  while (FN(fnn_take)(w, fewest, SIZE_MAX, &from, &to)) {
     size_t begin = 0;
     for (size_t i = 0; i < p->n_backward && begin < to; i++)
       if (trains_kernel(&p->backward[i])) {
