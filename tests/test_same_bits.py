@@ -64,6 +64,25 @@ def trained(case, start, threads, batch=32):
     return b"".join(array.tobytes() for array in left_by(CEngine, case, start, batch, threads))
 
 
+def test_a_layer_of_very_many_weights_leaves_the_same_bits_in_a_large_batch():
+    """It is divided by columns, so the batch must not pass in parts that threads take.
+
+    They would take unequal numbers of parts, and wait for each other in vain.
+    """
+    i = Input(shape=(16,))
+    o = Dense(1, name="out")(Dense(1040, activation="relu")(Dense(1024, activation="tanh")(i)))
+    rng = np.random.default_rng(4)
+    case = Case([i], [o], ["mse"], [rng.standard_normal((449, 16)).astype("float32")],
+                [rng.standard_normal((449, 1)).astype("float32")])  # fmt: skip
+    start = snapshot(case)
+    _core.set_num_threads(4)
+    try:
+        found = {threads: trained(case, start, threads, batch=449) for threads in (1, 2, 3, 4)}
+    finally:
+        _core.set_num_threads(0)
+    assert len(set(found.values())) == 1
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", [*WIDE, *CASES])
 def test_threads_and_instruction_sets_leave_the_same_bits(name, dtype):

@@ -57,18 +57,30 @@ static void dense_forward_epilogue(void *context, real *block, size_t row, size_
 #define FEW_WEIGHTS (32 * 1024)   /* that each thread may as well read all of */
 #define MANY_WEIGHTS (1024 * 1024) /* that no thread should read, or pack, all of */
 
-/* Whether a product of few samples and many weights, or of very many weights, is divided by columns
- * of the result, so that each thread reads its own part of the weights; else it is divided by
- * samples, and no thread waits for another or lists the zeros of samples that are not its own. */
-static int by_columns(const worker *w, const FN(fnn_product) *s) {
-  const size_t few = s->m < MANY_ROWS * (size_t)w->threads ? FEW_WEIGHTS : MANY_WEIGHTS;
-  return w->threads > 1 && !s->a_sparse && s->n >= 2 * FNN_LANES * (size_t)w->threads &&
-         s->n * s->k > few;
+/* Whether a product of m rows with k x n weights, if they are many for so few rows, or very many, is
+ * divided by columns of the result, so that each thread reads its own part of the weights; else it is
+ * divided by samples, and no thread waits for another or lists the zeros of samples that are not its
+ * own. */
+static int by_columns(const worker *w, int a_sparse, size_t m, size_t n, size_t k) {
+  const size_t few = m < MANY_ROWS * (size_t)w->threads ? FEW_WEIGHTS : MANY_WEIGHTS;
+  return w->threads > 1 && !a_sparse && n >= 2 * FNN_LANES * (size_t)w->threads && n * k > few;
+}
+
+int FN(fnn_dense_is_by_sample)(const worker *w, const fnn_op *op) {
+  const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
+  const fnn_param *kernel = &w->program->params[op->kernel];
+  const size_t outputs = op->backward ? kernel->rows : kernel->columns;
+  const float density = op->backward ? y->grad_density : x->density;
+  if (op->backward && op->x_mode == FNN_SKIP)
+    return 1;
+  return density >= 0 &&
+         !by_columns(w, fnn_is_sparse(w->program->type, density, outputs), w->n * x->rows, outputs,
+                     op->backward ? kernel->columns : kernel->rows);
 }
 
 /* This thread's part of a product that has `runs` rows for each sample. */
 static void multiply(worker *w, const FN(fnn_product) *s, size_t runs) {
-  if (by_columns(w, s)) {
+  if (by_columns(w, s->a_sparse, s->m, s->n, s->k)) {
     size_t from, to;
     enter(w, WHOLE);
     share(w, s->n, FNN_LANES, &from, &to);

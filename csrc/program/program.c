@@ -79,10 +79,9 @@ static int pass(worker *w, size_t begin) {
 #define MOST_SAMPLES 96   /* whose tensors stay in L2 */
 
 static int is_by_sample(const worker *w, const fnn_op *op) {
-  if (op->code != FNN_DENSE)
-    return op->code != FNN_CALL && !(op->code == FNN_PRELU && op->backward);
-  const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
-  return !op->backward ? x->density >= 0 : op->x_mode == FNN_SKIP || y->grad_density >= 0;
+  if (op->code == FNN_DENSE)
+    return FN(fnn_dense_is_by_sample)(w, op);
+  return op->code != FNN_CALL && !(op->code == FNN_PRELU && op->backward);
 }
 
 /* Whether a large batch can be passed through in parts, which the threads take as they are done with
