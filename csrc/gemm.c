@@ -4,9 +4,9 @@
  *
  * The loops, from outside (BLIS's five, see Van Zee and van de Geijn, ACM TOMS 41(3), 2015):
  *   columns of C
- *     p, so that a packed block of B stays in L2; all of it, if C is not stored
+ *     p, so that all rows use a packed block of B while it is in a cache; all of it, if C is not stored
  *       rows of C, so that a block of C (and a packed block of A) stays in L2
- *         p in steps of at most K_BLOCK, so that a panel of B flows through L1 as one stream
+ *         p in steps of at most K_BLOCK, so that a packed block of A stays in L2
  *           panels of B
  *             tiles of rows
  */
@@ -14,7 +14,7 @@
 
 #include "gemm.h"
 
-#define K_BLOCK 512           /* x 64 bytes of a panel's row: it is streamed through L1 */
+#define K_BLOCK 512           /* steps after which partial sums go to C and A is packed anew */
 #define B_BLOCK (256 * 1024)  /* elements of a packed block of B */
 #define C_SCRATCH 8192        /* elements of a block of C that only the epilogue sees: 32 KiB */
 #define C_ROWS 48             /* rows of a block of C */
@@ -24,6 +24,7 @@
 #define PACK_B_ROWS 64        /* with enough rows of C to pay for it, B is packed; */
 #define PACK_B_MANY_ROWS 512  /* with so many always: its rows lie on as many pages */
 #define TURN_ROWS (2 * FNN_LANES)
+#define TURN_ELEMENTS (64 * 1024)
 #define PACK_A_STEPS 48       /* shorter columns of A are read where they lie, */
 #define PACK_A_COLUMNS 128    /* and its rows too, unless they are whole pages apart and often used */
 
@@ -79,7 +80,7 @@ void FN(fnn_pack_b)(real *to, const FN(fnn_product) *s, size_t p0, size_t p1, si
     real *panel = to + (p - p0) * width;
     for (size_t j = n0; j < n1; j += width, panel += step) {
       const size_t n = least(width, n1 - j);
-      if (n == FNN_LANES) /* of a size that is known: no call */
+      if (n == FNN_LANES) /* a size that is known needs no call */
         memcpy(panel, row + j, FNN_LANES * sizeof(real));
       else
         memcpy(panel, row + j, n * sizeof(real));
@@ -89,11 +90,13 @@ void FN(fnn_pack_b)(real *to, const FN(fnn_product) *s, size_t p0, size_t p1, si
 
 /* to: m rows of k elements, A_ROW apart. */
 static void pack_a(real *to, const real *a, size_t a_row, size_t a_step, size_t m, size_t k) {
-  if (a_step != 1)
-    FN(fnn_kernel_table)()->transpose(to, A_ROW, a, a_step, k, m);
-  else
+  if (a_step == 1)
     for (size_t i = 0; i < m; i++)
       memcpy(to + i * A_ROW, a + i * a_row, k * sizeof(real));
+  else
+    for (size_t p = 0; p < k; p += FNN_LANES) /* few steps at a time, whose lines stay in L1 */
+      FN(fnn_kernel_table)()->transpose(to + p, A_ROW, a + p * a_step, a_step,
+                                        least(FNN_LANES, k - p), m);
 }
 
 /* Where an operand of a block lies: A by rows and steps of p; B by rows, and if it is packed by
@@ -217,7 +220,7 @@ static void turn_back(void *context, real *block, size_t row, size_t i0, size_t 
  * idle. */
 static int turns(const FN(fnn_product) *s, size_t m) {
   return s->b_transposed && s->c && !s->accumulate && m <= TURN_ROWS &&
-         up(m, FNN_LANES) - m <= FNN_LANES / 4 && m * s->k <= B_BLOCK / 2;
+         up(m, FNN_LANES) - m <= FNN_LANES / 4 && m * s->k <= TURN_ELEMENTS;
 }
 
 void FN(fnn_gemm)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, size_t n1,

@@ -40,7 +40,9 @@ static inline size_t least(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
 /* How many blocks of at most so many things; at least one. */
-static inline size_t block_count(size_t n, size_t most) { return n > most ? (n + most - 1) / most : 1; }
+static inline size_t block_count(size_t n, size_t most) {
+  return n > most ? (n + most - 1) / most : 1;
+}
 
 /* Columns of a block: as many as fit, in whole vectors, and all blocks nearly equal. */
 static inline size_t block_columns(size_t n, size_t most) {

@@ -53,34 +53,23 @@ static void dense_forward_epilogue(void *context, real *block, size_t row, size_
   d->w->kernels->activation_forward(block, block, bias, activation, (real)op->a, rows, row, n);
 }
 
-#define MANY_ROWS 32              /* for each thread */
-#define FEW_WEIGHTS (32 * 1024)   /* that each thread may as well read all of */
-#define MANY_WEIGHTS (1024 * 1024) /* that no thread should read, or pack, all of */
+#define FEW_ROWS 32                   /* for each thread */
+#define MANY_WEIGHTS (32 * 1024)      /* for few rows; for more, up to as many as columns: */
+#define VERY_MANY_WEIGHTS (1024 * 1024)
 
-/* Whether a product of m rows with k x n weights, if they are many for so few rows, or very many, is
- * divided by columns of the result, so that each thread reads its own part of the weights; else it is
- * divided by samples, and no thread waits for another or lists the zeros of samples that are not its
- * own. */
-static int by_columns(const worker *w, int a_sparse, size_t m, size_t n, size_t k) {
-  const size_t few = m < MANY_ROWS * (size_t)w->threads ? FEW_WEIGHTS : MANY_WEIGHTS;
-  return w->threads > 1 && !a_sparse && n >= 2 * FNN_LANES * (size_t)w->threads && n * k > few;
-}
-
-int FN(fnn_dense_is_by_sample)(const worker *w, const fnn_op *op) {
-  const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
-  const fnn_param *kernel = &w->program->params[op->kernel];
-  const size_t outputs = op->backward ? kernel->rows : kernel->columns;
-  const float density = op->backward ? y->grad_density : x->density;
-  if (op->backward && op->x_mode == FNN_SKIP)
-    return 1;
-  return density >= 0 &&
-         !by_columns(w, fnn_is_sparse(w->program->type, density, outputs), w->n * x->rows, outputs,
-                     op->backward ? kernel->columns : kernel->rows);
+/* Whether a product with many weights for its rows is divided by columns of the result, so that each
+ * thread reads its own part of the weights; else it is divided by samples, and no thread waits for
+ * another or lists the zeros of samples that are not its own. */
+static int by_columns(const worker *w, const FN(fnn_product) *s) {
+  if (w->in_parts || w->threads == 1 || s->a_sparse || s->n < 2 * FNN_LANES * (size_t)w->threads)
+    return 0;
+  return s->m < FEW_ROWS * (size_t)w->threads ? s->n * s->k > MANY_WEIGHTS
+                                              : s->n * s->k >= VERY_MANY_WEIGHTS && s->m <= s->n;
 }
 
 /* This thread's part of a product that has `runs` rows for each sample. */
 static void multiply(worker *w, const FN(fnn_product) *s, size_t runs) {
-  if (by_columns(w, s->a_sparse, s->m, s->n, s->k)) {
+  if (by_columns(w, s)) {
     size_t from, to;
     enter(w, WHOLE);
     share(w, s->n, FNN_LANES, &from, &to);
@@ -149,7 +138,7 @@ static void dense_bias_gradient(worker *w, const fnn_op *op, const fnn_tensor *y
     FN(fnn_update_block)(w, bias, db, 0, from, 1, to - from);
 }
 
-/* dz = dy f'(y); dx = dz W': divided as the forward product is. */
+/* dz = dy f'(y); dx = dz W'. */
 void FN(fnn_dense_backward)(worker *w, const fnn_op *op) {
   const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
   const fnn_param *kernel = &w->program->params[op->kernel];
@@ -233,8 +222,8 @@ void FN(fnn_dense_parameters)(worker *w, const fnn_op *op) {
   }
 }
 
-#define LEAST_ELEMENTS 4096 /* that are worth being taken by themselves; of a large network */
-#define LEAST_SHARE 32      /* this part of a thread's share, as each part packs its operands */
+#define LEAST_ELEMENTS 4096 /* that are worth being taken by themselves, */
+#define LEAST_SHARE 32      /* and the least part of a thread's share: each part packs its operands */
 
 /* 0, if the work is too little, if every part of it is to be timed, or if a kernel's gradient has
  * several contributions, whose order must stay. */
@@ -256,9 +245,9 @@ size_t FN(fnn_elements_to_divide)(const worker *w) {
 /* The gradients of all kernels, one after the other being one long row of elements. */
 void FN(fnn_dense_kernels)(worker *w) {
   const fnn_program *p = w->program;
-  const size_t own = w->elements / (size_t)w->threads;
-  const size_t fewest = own > LEAST_SHARE * LEAST_ELEMENTS ? own / LEAST_SHARE : LEAST_ELEMENTS;
-  size_t from, to;
+  size_t from, to, fewest = w->elements / (size_t)w->threads / LEAST_SHARE;
+  if (fewest < LEAST_ELEMENTS)
+    fewest = LEAST_ELEMENTS;
   FN(fnn_offer)(w, w->elements * (size_t)w->thread / (size_t)w->threads,
                 w->elements * ((size_t)w->thread + 1) / (size_t)w->threads);
   while (FN(fnn_take)(w, fewest, SIZE_MAX, &from, &to)) {

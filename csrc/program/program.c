@@ -79,9 +79,10 @@ static int pass(worker *w, size_t begin) {
 #define MOST_SAMPLES 96   /* whose tensors stay in L2 */
 
 static int is_by_sample(const worker *w, const fnn_op *op) {
-  if (op->code == FNN_DENSE)
-    return FN(fnn_dense_is_by_sample)(w, op);
-  return op->code != FNN_CALL && !(op->code == FNN_PRELU && op->backward);
+  if (op->code != FNN_DENSE)
+    return op->code != FNN_CALL && !(op->code == FNN_PRELU && op->backward);
+  const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
+  return !op->backward ? x->density >= 0 : op->x_mode == FNN_SKIP || y->grad_density >= 0;
 }
 
 /* Whether a large batch can be passed through in parts, which the threads take as they are done with
@@ -113,8 +114,10 @@ static int step(worker *w, size_t begin) {
     enter(w, WHOLE); /* until nobody looks for samples of the last batch */
     w->since = ROWS;
     FN(fnn_offer)(w, w->first, w->last);
+    w->in_parts = 1;
     while (FN(fnn_take)(w, FEWEST_SAMPLES, MOST_SAMPLES, &w->first, &w->last))
       pass(w, begin);
+    w->in_parts = 0;
     w->values_visible = 0; /* also of a thread that came too late for any */
   } else if (pass(w, begin)) {
     return 1;

@@ -41,6 +41,7 @@ typedef struct {
   size_t elements;     /* of the kernels that are divided while they are trained; 0: evenly */
   size_t n;            /* samples of this batch */
   size_t first, last;  /* this thread's samples */
+  int in_parts;        /* they are a part of its share: no operation may wait for another thread */
   const double *c;     /* coefficients of this step */
   double mark;         /* when the last part that was timed ended */
   fnn_random random;
@@ -104,11 +105,9 @@ int FN(fnn_take)(const worker *w, size_t fewest, size_t most, size_t *from, size
 /* gather.c: this thread's samples of the batch that begins at row `begin` of the job. */
 void FN(fnn_gather)(worker *w, size_t begin);
 
-/* dense.c: whether a layer's work in one direction is known to be divided by samples; the pass
- * forward; the pass backward but for the parameters; the gradients of a layer's parameters, evenly
- * divided, only the bias if the kernels are divided while they are trained; the gradients of all
- * kernels; how many elements of kernels to divide, or 0. */
-int FN(fnn_dense_is_by_sample)(const worker *w, const fnn_op *op);
+/* dense.c: the pass forward; the pass backward but for the parameters; the gradients of a layer's
+ * parameters, evenly divided, only the bias if the kernels are divided while they are trained; the
+ * gradients of all kernels; how many elements of kernels to divide, or 0. */
 void FN(fnn_dense_forward)(worker *w, const fnn_op *op);
 void FN(fnn_dense_backward)(worker *w, const fnn_op *op);
 void FN(fnn_dense_parameters)(worker *w, const fnn_op *op);

@@ -92,9 +92,12 @@ static void cases(void) {
   const size_t page = 4096 / sizeof(real); /* rows whole pages apart, and deep products */
   product(96, page, page, 0, 1, PART);
   product(96, page, 520, 0, 1, PART | B_TRANSPOSED | ACCUMULATE);
-  product(96, page, 300, 0, 1, PART | A_BY_COLUMNS);
-  product(96, page, 300, 0, 1, PART | SCRATCH_C);
-  product(130, 530, 300, 0, 1, B_TRANSPOSED);
+  product(96, page, 1100, 0, 1, PART | A_BY_COLUMNS);
+  product(96, page, 1100, 0, 1, PART | SCRATCH_C);
+  product(130, 530, 1100, 0, 1, B_TRANSPOSED);
+  product(144, 530, 1100, 0, 1, A_BY_COLUMNS); /* whole blocks of rows */
+  product(144, 530, 1100, 0, 1, A_BY_COLUMNS | SCRATCH_C);
+  product(144, 530, 1100, 3, 1, 0);
   product(2 * FNN_LANES, 2, 500, 0, 1, B_TRANSPOSED); /* turned over, or nearly */
   product(2 * FNN_LANES, 100, 600, 3, 1, B_TRANSPOSED);
   product(2 * FNN_LANES - 2, 37, 20, 0, 1, B_TRANSPOSED);
