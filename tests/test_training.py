@@ -691,12 +691,16 @@ def test_steps_are_counted_if_the_call_itself_is_interrupted(monkeypatch):
     assert model.optimizer.iterations == 3 + 2
 
 
-def test_ctrl_c_stops_soon_and_every_step_is_counted(engine):
+def test_ctrl_c_stops_soon_and_every_step_is_counted(engine, request):
     import _thread
+    import signal
     import threading
 
     x, y = data(96)
     model, twin = classifier(), classifier()
+    # A shell that starts the tests in the background has them ignore the signal.
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, handler))
     timer = threading.Timer(0.1, _thread.interrupt_main)
     timer.start()
     with pytest.raises(KeyboardInterrupt):
