@@ -4,7 +4,7 @@
  *
  * The loops, from outside (BLIS's five, see Van Zee and van de Geijn, ACM TOMS 41(3), 2015):
  *   columns of C
- *     p, so that all rows use a packed block of B while it is in a cache; all of it, if C is not stored
+ *     p, so that all rows use a packed block of B while a cache has it; all, if C is not stored
  *       rows of C, so that a block of C (and a packed block of A) stays in L2
  *         p in steps of at most K_BLOCK, so that a packed block of A stays in L2
  *           panels of B
@@ -72,7 +72,8 @@ void FN(fnn_pack_b)(real *to, const FN(fnn_product) *s, size_t p0, size_t p1, si
   if (s->b_transposed) {
     const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
     for (size_t j = n0; j < n1; j += width, to += step)
-      kernels->transpose(to, width, s->b + j * s->b_row + p0, s->b_row, least(width, n1 - j), p1 - p0);
+      kernels->transpose(to, width, s->b + j * s->b_row + p0, s->b_row, least(width, n1 - j),
+                         p1 - p0);
     return;
   }
   for (size_t p = p0; p < p1; p++) { /* B is read as it lies in memory */

@@ -4,8 +4,8 @@
  *
  * A tile of C lives in registers while p runs; each element is one chain of fused multiply-adds in
  * the order of p, so neither the tile's shape nor the vector's width can change a bit. A is read an
- * element at a time and broadcast, with any strides (along its rows, or along columns if there are few steps);
- * B is read in vectors along its rows. Per p and tile: m broadcasts, v loads, m v multiply-adds.
+ * element at a time and broadcast, with any strides (along its rows, or along its columns); B is read
+ * in vectors along its rows. Per p and tile: m broadcasts, v loads, m v multiply-adds.
  * Few rows take more vectors, so that about eight chains always hide the latency of the adder.
  *
  * Cost: 2 m n k FLOPs; (m + n) k elements read from cache.
