@@ -224,10 +224,8 @@ static int turns(const FN(fnn_product) *s, size_t m) {
          up(m, FNN_LANES) - m <= FNN_LANES / 4 && m * s->k <= TURN_ELEMENTS;
 }
 
-void FN(fnn_gemm)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, size_t n1,
-                  real *scratch) {
-  if (m0 >= m1 || n0 >= n1)
-    return;
+static void one_sum(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, size_t n1,
+                    real *scratch) {
   if (s->a_sparse && s->k) {
     FN(fnn_gemm_sparse)(s, m0, m1, n0, n1, scratch);
   } else if (s->n == 1 && (!s->c || s->c_row == 1)) {
@@ -242,5 +240,50 @@ void FN(fnn_gemm)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, siz
     dense(&by_columns, n0, n1, m0, m1, scratch);
   } else {
     dense(s, m0, m1, n0, n1, scratch);
+  }
+}
+
+FN(fnn_product) FN(fnn_half)(const FN(fnn_product) *s, int half) {
+  FN(fnn_product) part = *s;
+  const size_t middle = s->k / 2;
+  part.in_halves = 0;
+  part.epilogue = NULL;
+  part.k = half ? s->k - middle : middle;
+  if (half) {
+    part.a += middle * s->a_step;
+    part.b += middle * (s->b_transposed ? 1 : s->b_row);
+  }
+  return part;
+}
+
+void FN(fnn_add_half)(const FN(fnn_product) *s, const real *block, size_t row, size_t i0, size_t i1,
+                      size_t j0, size_t j1) {
+  real *c = s->c + i0 * s->c_row + j0;
+  const int whole = row == s->c_row && row == j1 - j0; /* rows that follow one another are one */
+  for (size_t i = 0; i < (whole ? 1 : i1 - i0); i++)
+    FN(fnn_kernel_table)()->add(c + i * s->c_row, block + i * row, whole ? (i1 - i0) * row : j1 - j0);
+  if (s->epilogue)
+    s->epilogue(s->context, c, s->c_row, i0, i1, j0, j1);
+}
+
+static void add_half(void *context, real *block, size_t row, size_t i0, size_t i1, size_t j0,
+                     size_t j1) {
+  FN(fnn_add_half)(context, block, row, i0, i1, j0, j1);
+}
+
+void FN(fnn_gemm)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, size_t n1,
+                  real *scratch) {
+  if (m0 >= m1 || n0 >= n1)
+    return;
+  if (s->in_halves) {
+    const FN(fnn_product) first = FN(fnn_half)(s, 0);
+    FN(fnn_product) second = FN(fnn_half)(s, 1);
+    second.c = NULL;
+    second.epilogue = add_half;
+    second.context = (void *)s;
+    one_sum(&first, m0, m1, n0, n1, scratch);
+    one_sum(&second, m0, m1, n0, n1, scratch);
+  } else {
+    one_sum(s, m0, m1, n0, n1, scratch);
   }
 }

@@ -79,8 +79,7 @@ void FN(fnn_gemm_sparse)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t 
   real *const c_scratch = scratch;
   real *const b_scratch = c_scratch + C_SCRATCH;
   real *const turned = b_scratch + s->k * 8 * FNN_LANES;
-  list nonzero = {.depth = PANEL / width / FNN_LANES * FNN_LANES,
-                  .values = turned + PANEL};
+  list nonzero = {.depth = block_columns(s->k, PANEL / width), .values = turned + PANEL};
   nonzero.steps = (uint32_t *)(nonzero.values + elements_listed(s->k));
   nonzero.starts = nonzero.steps + elements_listed(s->k);
 

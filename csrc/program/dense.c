@@ -53,23 +53,24 @@ static void dense_forward_epilogue(void *context, real *block, size_t row, size_
   d->w->kernels->activation_forward(block, block, bias, activation, (real)op->a, rows, row, n);
 }
 
-#define FEW_ROWS 32                   /* for each thread */
-#define MANY_WEIGHTS (32 * 1024)      /* for few rows; for more, up to as many as columns: */
-#define VERY_MANY_WEIGHTS (1024 * 1024)
+#define FEW_ROWS 64 /* for each thread */
+#define MANY_WEIGHTS (32 * 1024)
 
-/* Whether a product with many weights for its rows is divided by columns of the result, so that each
- * thread reads its own part of the weights; else it is divided by samples, and no thread waits for
- * another or lists the zeros of samples that are not its own. */
+/* Whether many weights meet few samples: then it costs more to move the weights from cache to cache
+ * than to wait for other threads, and each thread should read its own part of them. Else products
+ * are divided by samples. */
+static int divides_weights(const worker *w, const FN(fnn_product) *s) {
+  return w->threads > 1 && s->m <= FEW_ROWS * (size_t)w->threads && s->n * s->k > MANY_WEIGHTS;
+}
+
+/* By columns of the result; but then every thread would list all zeros that are left out. */
 static int by_columns(const worker *w, const FN(fnn_product) *s) {
-  if (w->in_parts || w->threads == 1 || s->a_sparse || s->n < 2 * FNN_LANES * (size_t)w->threads)
-    return 0;
-  return s->m < FEW_ROWS * (size_t)w->threads ? s->n * s->k > MANY_WEIGHTS
-                                              : s->n * s->k >= VERY_MANY_WEIGHTS && s->m <= s->n;
+  return !s->a_sparse && s->n >= 2 * FNN_LANES * (size_t)w->threads;
 }
 
 /* This thread's part of a product that has `runs` rows for each sample. */
 static void multiply(worker *w, const FN(fnn_product) *s, size_t runs) {
-  if (by_columns(w, s)) {
+  if (divides_weights(w, s) && by_columns(w, s)) {
     size_t from, to;
     enter(w, WHOLE);
     share(w, s->n, FNN_LANES, &from, &to);
@@ -79,6 +80,34 @@ static void multiply(worker *w, const FN(fnn_product) *s, size_t runs) {
     FN(fnn_gemm)(s, w->first * runs, w->last * runs, 0, s->n, w->scratch);
   }
 }
+
+/* A product in halves, which go to c and to `other`: the first threads do the first half, with the
+ * weights that they update. */
+static void multiply_halves(worker *w, const FN(fnn_product) *s, real *other, size_t runs) {
+  const int columns = by_columns(w, s);
+  const size_t length = columns ? up(s->n, FNN_LANES) : s->m;
+  size_t from, to;
+  enter(w, WHOLE);
+  share(w, 2 * length, columns ? FNN_LANES : 1, &from, &to);
+  for (int half = 0; half < 2; half++) {
+    FN(fnn_product) part = FN(fnn_half)(s, half);
+    const size_t begin = half ? length : 0;
+    const size_t i0 = from > begin ? from - begin : 0, i1 = to > begin ? least(to - begin, length) : 0;
+    if (half)
+      part.c = other;
+    if (columns)
+      FN(fnn_gemm)(&part, 0, s->m, i0, least(i1, s->n), w->scratch);
+    else
+      FN(fnn_gemm)(&part, i0, i1, 0, s->n, w->scratch);
+  }
+  enter(w, WHOLE);
+  w->since = ROWS;
+  const size_t first = w->first * runs;
+  if (w->first < w->last)
+    FN(fnn_add_half)(s, other + first * s->c_row, s->c_row, first, w->last * runs, 0, s->n);
+}
+
+#define MANY_INPUTS 512 /* outputs of a layer with so many are sums of two halves: see gemm.h */
 
 /* y = activation(x W + b) */
 void FN(fnn_dense_forward)(worker *w, const fnn_op *op) {
@@ -92,10 +121,14 @@ void FN(fnn_dense_forward)(worker *w, const fnn_op *op) {
       .a = x->value, .a_row = run_stride(x), .a_step = 1,
       .b = kernel->value, .b_row = kernel->ld,
       .c = y->value, .c_row = run_stride(y),
+      .in_halves = kernel->rows >= MANY_INPUTS,
       .epilogue = op->bias >= 0 || op->activation != FNN_LINEAR ? dense_forward_epilogue : NULL,
       .context = &context,
   };
-  multiply(w, &product, runs);
+  if (product.in_halves && w->job->mode == FNN_TRAIN && y->grad && divides_weights(w, &product))
+    multiply_halves(w, &product, y->grad, runs); /* nothing needs the gradient yet */
+  else
+    multiply(w, &product, runs);
   if (by_row(op->activation)) {
     enter(w, ROWS);
     real *own = at(y, w->first);
@@ -176,6 +209,11 @@ static size_t elements_of(const worker *w, const fnn_op *op) {
   return kernel->rows * kernel->columns;
 }
 
+/* The first element of a kernel that is this thread's to train. */
+static size_t part_of(const worker *w, int thread, const fnn_op *op) {
+  return elements_of(w, op) * (size_t)thread / (size_t)w->threads;
+}
+
 /* The row (or column) of W that its element number e belongs to, in whole tiles. Neighbouring parts
  * of the elements thus become neighbouring parts of W. */
 static size_t line_of(size_t e, size_t lines, size_t length, size_t unit) {
@@ -216,18 +254,15 @@ void FN(fnn_dense_parameters)(worker *w, const fnn_op *op) {
   enter(w, PARAMETERS);
   if (biased)
     dense_bias_gradient(w, op, &w->program->tensors[op->y]);
-  if (trains_kernel(op) && !w->elements) {
-    const size_t elements = elements_of(w, op), t = (size_t)w->thread, threads = (size_t)w->threads;
-    dense_kernel_gradient(w, op, elements * t / threads, elements * (t + 1) / threads);
-  }
+  if (trains_kernel(op) && !w->divided)
+    dense_kernel_gradient(w, op, part_of(w, w->thread, op), part_of(w, w->thread + 1, op));
 }
 
-#define LEAST_ELEMENTS 4096 /* that are worth being taken by themselves, */
-#define LEAST_SHARE 32      /* and the least part of a thread's share: each part packs its operands */
+#define LEAST_ELEMENTS 4096 /* that are worth being taken by themselves */
 
-/* 0, if the work is too little, if every part of it is to be timed, or if a kernel's gradient has
+/* Not if the work is too little, if every part of it is to be timed, or if a kernel's gradient has
  * several contributions, whose order must stay. */
-size_t FN(fnn_elements_to_divide)(const worker *w) {
+int FN(fnn_divides_kernels)(const worker *w) {
   const fnn_program *p = w->program;
   size_t elements = 0;
   for (size_t i = 0; i < p->n_backward; i++)
@@ -237,27 +272,27 @@ size_t FN(fnn_elements_to_divide)(const worker *w) {
       elements += elements_of(w, &p->backward[i]);
     }
   return w->threads > 1 && !w->job->times && elements <= UINT32_MAX &&
-                 elements > 2 * LEAST_ELEMENTS * (size_t)w->threads
-             ? elements
-             : 0;
+         elements > 2 * LEAST_ELEMENTS * (size_t)w->threads;
 }
 
-/* The gradients of all kernels, one after the other being one long row of elements. */
+/* The gradients of all kernels. A thread's share is its part of every kernel in one row of elements,
+ * the first layers in front: what others take from the back of it is of small kernels mostly. */
 void FN(fnn_dense_kernels)(worker *w) {
   const fnn_program *p = w->program;
-  size_t from, to, fewest = w->elements / (size_t)w->threads / LEAST_SHARE;
-  if (fewest < LEAST_ELEMENTS)
-    fewest = LEAST_ELEMENTS;
-  FN(fnn_offer)(w, w->elements * (size_t)w->thread / (size_t)w->threads,
-                w->elements * ((size_t)w->thread + 1) / (size_t)w->threads);
-  while (FN(fnn_take)(w, fewest, SIZE_MAX, &from, &to)) {
+  size_t size = 0, from, to;
+  for (size_t i = 0; i < p->n_backward; i++)
+    if (trains_kernel(&p->backward[i]))
+      size += part_of(w, w->thread + 1, &p->backward[i]) - part_of(w, w->thread, &p->backward[i]);
+  FN(fnn_offer)(w, 0, size);
+  for (int owner; (owner = FN(fnn_take)(w, LEAST_ELEMENTS, SIZE_MAX, &from, &to)) >= 0;) {
     size_t begin = 0;
-    for (size_t i = 0; i < p->n_backward && begin < to; i++)
+    for (size_t i = p->n_backward; i-- > 0 && begin < to;)
       if (trains_kernel(&p->backward[i])) {
-        const size_t end = begin + elements_of(w, &p->backward[i]);
+        const size_t first = part_of(w, owner, &p->backward[i]);
+        const size_t end = begin + part_of(w, owner + 1, &p->backward[i]) - first;
         if (end > from)
-          dense_kernel_gradient(w, &p->backward[i], from > begin ? from - begin : 0,
-                                least(to, end) - begin);
+          dense_kernel_gradient(w, &p->backward[i], first + (from > begin ? from - begin : 0),
+                                first + least(to, end) - begin);
         begin = end;
       }
   }

@@ -4,12 +4,14 @@
 #include "worker.h"
 
 void FN(fnn_offer)(const worker *w, size_t from, size_t to) {
-  atomic_store_explicit(remaining_of(w->run, w->thread), (uint64_t)from << 32 | to, memory_order_relaxed);
+  atomic_store_explicit(remaining_of(w->run, w->thread), (uint64_t)from << 32 | to,
+                        memory_order_relaxed);
 }
 
 int FN(fnn_take)(const worker *w, size_t fewest, size_t most, size_t *from, size_t *to) {
   for (int k = 0; k < w->threads; k++) {
-    remaining *share = remaining_of(w->run, (w->thread + k) % w->threads);
+    const int owner = (w->thread + k) % w->threads;
+    remaining *share = remaining_of(w->run, owner);
     uint64_t old = atomic_load_explicit(share, memory_order_relaxed), left;
     do {
       *from = old >> 32, *to = (uint32_t)old;
@@ -28,7 +30,7 @@ int FN(fnn_take)(const worker *w, size_t fewest, size_t most, size_t *from, size
     } while (!atomic_compare_exchange_weak_explicit(share, &old, left, memory_order_relaxed,
                                                     memory_order_relaxed));
     if (*from < *to)
-      return 1;
+      return owner;
   }
-  return 0;
+  return -1;
 }

@@ -114,10 +114,8 @@ static int step(worker *w, size_t begin) {
     enter(w, WHOLE); /* until nobody looks for samples of the last batch */
     w->since = ROWS;
     FN(fnn_offer)(w, w->first, w->last);
-    w->in_parts = 1;
-    while (FN(fnn_take)(w, FEWEST_SAMPLES, MOST_SAMPLES, &w->first, &w->last))
+    while (FN(fnn_take)(w, FEWEST_SAMPLES, MOST_SAMPLES, &w->first, &w->last) >= 0)
       pass(w, begin);
-    w->in_parts = 0;
     w->values_visible = 0; /* also of a thread that came too late for any */
   } else if (pass(w, begin)) {
     return 1;
@@ -130,7 +128,7 @@ static int step(worker *w, size_t begin) {
         FN(fnn_dense_parameters)(w, &p->backward[i]);
         timed(w, parameters + i);
       }
-    if (w->elements)
+    if (w->divided)
       FN(fnn_dense_kernels)(w);
     for (size_t i = 0; i < p->n_backward; i++)
       if (p->backward[i].code == FNN_UPDATE) {
@@ -155,7 +153,7 @@ static void region(void *context, fnn_team *team, int thread, int threads) {
   if (job->times)
     w.mark = fnn_seconds();
   if (job->mode == FNN_TRAIN)
-    w.elements = FN(fnn_elements_to_divide)(&w);
+    w.divided = FN(fnn_divides_kernels)(&w);
   size_t number = 0;
   for (size_t begin = 0; begin < job->n; begin += job->batch, number++) {
     const size_t n = job->n - begin < job->batch ? job->n - begin : job->batch;

@@ -38,10 +38,9 @@ typedef struct {
   reach since;         /* what has been done since the last barrier */
   int values_visible;  /* a barrier has passed since the losses wrote their row values */
   real *scratch;
-  size_t elements;     /* of the kernels that are divided while they are trained; 0: evenly */
+  int divided;         /* the kernels are divided while they are trained, not evenly */
   size_t n;            /* samples of this batch */
   size_t first, last;  /* this thread's samples */
-  int in_parts;        /* they are a part of its share: no operation may wait for another thread */
   const double *c;     /* coefficients of this step */
   double mark;         /* when the last part that was timed ended */
   fnn_random random;
@@ -98,7 +97,7 @@ static inline int by_row(int activation) {
 }
 
 /* divide.c: a phase's things from..to are this thread's share; the next part of anybody's share to
- * do, half of what is left of it, but between `fewest` and `most`; 0: nothing is left. */
+ * do, half of what is left of it, but between `fewest` and `most`: whose it is; -1: nothing is left. */
 void FN(fnn_offer)(const worker *w, size_t from, size_t to);
 int FN(fnn_take)(const worker *w, size_t fewest, size_t most, size_t *from, size_t *to);
 
@@ -107,12 +106,12 @@ void FN(fnn_gather)(worker *w, size_t begin);
 
 /* dense.c: the pass forward; the pass backward but for the parameters; the gradients of a layer's
  * parameters, evenly divided, only the bias if the kernels are divided while they are trained; the
- * gradients of all kernels; how many elements of kernels to divide, or 0. */
+ * gradients of all kernels; whether to divide the kernels while they are trained. */
 void FN(fnn_dense_forward)(worker *w, const fnn_op *op);
 void FN(fnn_dense_backward)(worker *w, const fnn_op *op);
 void FN(fnn_dense_parameters)(worker *w, const fnn_op *op);
 void FN(fnn_dense_kernels)(worker *w);
-size_t FN(fnn_elements_to_divide)(const worker *w);
+int FN(fnn_divides_kernels)(const worker *w);
 
 /* operations.c: any operation in either direction; the caller's own code. Not 0: stop. */
 int FN(fnn_execute)(worker *w, const fnn_op *op, int phase, size_t index);

@@ -1,5 +1,6 @@
-/* Blocked, packed and sparse products against one chain of scalar multiply-adds for each element:
- * equal to the bit, whatever the blocking, the part of the result asked for and the zeros of A. */
+/* Blocked, packed and sparse products against one chain of scalar multiply-adds for each element, or
+ * the sum of two: equal to the bit, whatever the blocking, the part of the result asked for and the
+ * zeros of A. */
 #include "gemm.h"
 
 #include "check.h"
@@ -30,7 +31,8 @@ static void collect(void *context, real *block, size_t row, size_t i0, size_t i1
     }
 }
 
-enum { A_BY_COLUMNS = 1, B_TRANSPOSED = 2, ACCUMULATE = 4, SCRATCH_C = 8, SPARSE = 16, PART = 32 };
+enum { A_BY_COLUMNS = 1, B_TRANSPOSED = 2, ACCUMULATE = 4, SCRATCH_C = 8, SPARSE = 16, PART = 32,
+       IN_HALVES = 64, VARIANTS = 128 };
 
 static void product(size_t m, size_t n, size_t k, size_t padding, double density, int variant) {
   const size_t a_row = variant & A_BY_COLUMNS ? 1 : k + padding;
@@ -45,11 +47,16 @@ static void product(size_t m, size_t n, size_t k, size_t padding, double density
   memcpy(want, before, m * c_row * sizeof(real));
   for (size_t i = m0; i < m; i++)
     for (size_t j = n0; j < n; j++) {
-      real sum = variant & ACCUMULATE ? before[i * c_row + j] : 0;
-      for (size_t p = 0; p < k; p++)
+      real sum = variant & ACCUMULATE ? before[i * c_row + j] : 0, first_half = 0;
+      for (size_t p = 0; p < k; p++) {
+        if (variant & IN_HALVES && p == k / 2) {
+          first_half = sum;
+          sum = 0;
+        }
         sum = multiply_add(a[i * a_row + p * a_step],
                            b[variant & B_TRANSPOSED ? j * b_row + p : p * b_row + j], sum);
-      want[i * c_row + j] = sum;
+      }
+      want[i * c_row + j] = variant & IN_HALVES ? first_half + sum : sum;
     }
 
   collector seen = {c, c_row, 0};
@@ -57,7 +64,7 @@ static void product(size_t m, size_t n, size_t k, size_t padding, double density
       .m = m, .n = n, .k = k, .a = a, .a_row = a_row, .a_step = a_step, .b = b, .b_row = b_row,
       .b_transposed = !!(variant & B_TRANSPOSED), .c = variant & SCRATCH_C ? NULL : c,
       .c_row = c_row, .accumulate = !!(variant & ACCUMULATE), .a_sparse = !!(variant & SPARSE),
-      .epilogue = collect, .context = &seen,
+      .in_halves = !!(variant & IN_HALVES), .epilogue = collect, .context = &seen,
   };
   rewind_expectations();
   for (table = 0; table < table_count; table++, next_expectation = 0) {
@@ -75,19 +82,25 @@ static void product(size_t m, size_t n, size_t k, size_t padding, double density
   free(a), free(b), free(c), free(before), free(scratch), free(want);
 }
 
+/* What products can be: only a stored C is in halves or accumulated, and not both. */
+static int possible(int variant) {
+  const int kinds = !!(variant & SCRATCH_C) + !!(variant & ACCUMULATE) + !!(variant & IN_HALVES);
+  return kinds <= 1;
+}
+
 static void cases(void) {
   static const size_t sizes[][3] = {{1, 1, 1},    {5, 7, 3},     {33, 100, 17},  {32, 65, 300},
                                     {70, 16, 90}, {13, 700, 40}, {150, 97, 129}, {7, 304, 700}};
   for (size_t s = 0; s < COUNT(sizes); s++)
-    for (int variant = 0; variant < 64; variant++)
-      if (!(variant & SCRATCH_C && variant & ACCUMULATE))
+    for (int variant = 0; variant < VARIANTS; variant++)
+      if (possible(variant))
         product(sizes[s][0], sizes[s][1], sizes[s][2], s % 2 ? 3 : 0,
                 variant & SPARSE ? (s % 3 == 0 ? 0.0 : 0.2) : 0.9, variant);
   static const size_t narrow[][3] = {{1, 1, 40}, {50, 1, 33}, {1300, 1, 70}, {5, 1, 9000}, {37, 30, 1}};
   for (size_t s = 0; s < COUNT(narrow); s++)
-    for (int variant = 0; variant < 64; variant++)
+    for (int variant = 0; variant < VARIANTS; variant++)
       for (size_t padding = 0; padding < 3; padding += 2)
-        if (!(variant & SCRATCH_C && variant & ACCUMULATE))
+        if (possible(variant))
           product(narrow[s][0], narrow[s][1], narrow[s][2], padding, 0.3, variant);
   const size_t page = 4096 / sizeof(real); /* rows whole pages apart, and deep products */
   product(96, page, page, 0, 1, PART);
@@ -98,6 +111,9 @@ static void cases(void) {
   product(144, 530, 1100, 0, 1, A_BY_COLUMNS); /* whole blocks of rows */
   product(144, 530, 1100, 0, 1, A_BY_COLUMNS | SCRATCH_C);
   product(144, 530, 1100, 3, 1, 0);
+  product(96, page, 2 * 520, 0, 1, PART | IN_HALVES);
+  product(600, 200, 1101, 3, 1, IN_HALVES);
+  product(600, 200, 1101, 3, 0.2, IN_HALVES | SPARSE);
   product(2 * FNN_LANES, 2, 500, 0, 1, B_TRANSPOSED); /* turned over, or nearly */
   product(2 * FNN_LANES, 100, 600, 3, 1, B_TRANSPOSED);
   product(2 * FNN_LANES - 2, 37, 20, 0, 1, B_TRANSPOSED);
