@@ -82,9 +82,10 @@ static int run(const fnn_program *program, const fnn_job *job, int threads, void
 
 #define SMALL_STEP 8e6   /* FLOPs: of larger ones no team but the rule's was ever clearly faster */
 #define SLICE 3e-3       /* seconds: about how long a team is timed, */
-#define PROBE 0.5e-3     /* and one that is tried */
+#define PROBE 0.5e-3     /* and one that is tried, */
+#define WARMING 0.2e-3   /* after so long, if it is larger: threads wake, and fill their caches */
 #define PROBE_FIRST 4    /* slices before the first try; twice as many after each that failed, */
-#define PROBE_LAST 128   /* at most */
+#define PROBE_LAST 32    /* at most */
 #define SLOWER 1.5       /* steps that have become slower by this ask for a try soon */
 #define GAIN_SMALLER 0.8 /* of the time, for a smaller team to be worth it, */
 #define GAIN_LARGER 0.97 /* and for a larger one: timings are noisy, the rule is right at heart */
@@ -114,6 +115,7 @@ static void keep_pace(fnn_pace *pace, double step) {
     pace->direction = pace->halvings == 0 ? 1 : fewest ? -1 : -pace->direction;
     pace->probing = pace->direction;
     pace->halvings += pace->probing;
+    pace->cold = pace->probing < 0;
   }
 }
 
@@ -125,7 +127,7 @@ static int run_paced(fnn_program *program, const fnn_job *job, void *scratch, si
     *pace = (fnn_pace){.rule = job->threads, .cold = 1, .patience = PROBE_FIRST};
   for (size_t begin = 0, steps; begin < job->n; begin += steps * job->batch) {
     const double step = pace->timed ? pace->elapsed / (double)pace->timed : pace->last;
-    const double length = pace->probing ? PROBE : SLICE;
+    const double length = pace->cold ? WARMING : pace->probing ? PROBE : SLICE;
     const double wanted = step > 0 ? (length - pace->elapsed) / step : 1;
     const size_t number = begin / job->batch, left = (job->n - begin + job->batch - 1) / job->batch;
     steps = wanted < 1 ? 1 : wanted < (double)left ? (size_t)wanted : left;
