@@ -238,7 +238,7 @@ static void dense_kernel_gradient(worker *w, const fnn_op *op, size_t from, size
       .context = &context,
   };
   if (inputs >= 2 * FNN_LANES * (size_t)w->threads || inputs >= outputs) {
-    const size_t unit = outputs == 1 ? FNN_LANES : (size_t)w->kernels->tile_rows;
+    const size_t unit = outputs == 1 ? FNN_LANES : w->divided ? (size_t)w->kernels->tile_rows : 1;
     FN(fnn_gemm)(&dw, line_of(from, inputs, outputs, unit), line_of(to, inputs, outputs, unit), 0,
                  outputs, w->scratch);
   } else {
