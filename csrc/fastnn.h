@@ -230,6 +230,9 @@ double fnn_peak_flops(fnn_type type, int threads);
  * empties the caches. 0: there are not 256 MiB to copy. */
 double fnn_peak_bytes(int threads);
 
+/* Puts rows[0..n), n < 2^32, into an order that is random, and a function of n, seed and step. */
+void fnn_shuffle(int64_t *rows, size_t n, uint64_t seed, uint32_t step);
+
 /* Bytes of scratch memory one thread needs for batches of this size. */
 size_t fnn_scratch(const fnn_program *program, size_t batch);
 

@@ -76,6 +76,7 @@ cdef extern from "fastnn.h" nogil:
     size_t fnn_times(const fnn_program *)
     double fnn_peak_flops(fnn_type, int) nogil
     double fnn_peak_bytes(int) nogil
+    void fnn_shuffle(int64_t *, size_t, uint64_t, uint32_t) nogil
     size_t fnn_scratch(const fnn_program *, size_t)
     int fnn_choose_threads(const fnn_program *, const fnn_job *)
     int fnn_run(fnn_program *, const fnn_job *, void *, size_t *)

@@ -91,6 +91,16 @@ def peak_bytes(int threads):
     return copied
 
 
+def shuffled(uint32_t n, uint64_t seed, uint32_t step):
+    """Return 0 .. n-1 in a random order that is a function of n, seed and step."""
+    rows = np.arange(n, dtype=np.int64)
+    cdef int64_t[::1] view = rows
+    if n:
+        with nogil:
+            fnn_shuffle(&view[0], n, seed, step)
+    return rows
+
+
 include "_core_buffers.pxi"
 include "_core_encoding.pxi"
 include "_core_engine.pxi"

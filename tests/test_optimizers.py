@@ -100,18 +100,18 @@ def test_adams_step_size():
 
 
 def test_powers_need_only_multiplication():
-    exponents = np.array([0, 1, 2, 3, 10, 37])
     squares = 0.9 * 0.9
-    assert power(0.9, exponents)[:4].tolist() == [1.0, 0.9, squares, 0.9 * squares]
-    np.testing.assert_allclose(power(0.9, exponents), 0.9**exponents, rtol=1e-14)
-    assert exponents.tolist() == [0, 1, 2, 3, 10, 37]
+    assert [power(0.9, n) for n in range(4)] == [1.0, 0.9, squares, 0.9 * squares]
+    assert power(0.9, 37) == pytest.approx(0.9**37, rel=1e-14)
 
 
 @pytest.mark.parametrize("first", [0, 1, POWERS - 3, POWERS, 7 * POWERS + 5])
 @pytest.mark.parametrize("count", [1, 2, 5, 2 * POWERS])
-def test_powers_looked_up_in_blocks_are_the_same(first, count):
-    expected = power(0.999, np.arange(first, first + count))
-    assert powers(0.999, first, count).tobytes() == expected.tobytes()
+def test_powers_do_not_depend_on_where_one_begins(first, count):
+    found = powers(0.999, first, count)
+    for n, value in enumerate(found, first):
+        assert value == power(0.999, n - n % POWERS) * power(0.999, n % POWERS)
+    np.testing.assert_allclose(found, 0.999 ** np.arange(first, first + count), rtol=1e-12)
 
 
 def test_decay_goes_with_the_rate():

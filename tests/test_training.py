@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import collections
 import copy
 import pickle
 
 import numpy as np
 import pytest
 
-from fastnn import Input, Model, Sequential, callbacks, config, losses, optimizers
+from fastnn import Input, Model, Sequential, _core, callbacks, config, losses, optimizers
 from fastnn.layers import Concatenate, Dense, Dropout
 from fastnn.metrics import Metric
+from fastnn.numpy_engine.random import shuffled
 from fastnn.training import TrainingWarning, loops
 from fastnn.training.data import class_weights_to_rows
 
@@ -94,14 +96,18 @@ def test_the_loss_is_measured_during_the_updates(engine):
 
 
 def test_shuffling_visits_every_row_in_a_new_order_each_epoch():
-    shuffler = loops.Shuffler(7)
-    first, second = shuffler.order(50, 0), shuffler.order(50, 2)
+    first, second = _core.shuffled(50, 7, 0), _core.shuffled(50, 7, 2)
     assert sorted(first) == sorted(second) == list(range(50))
     assert list(first) != list(second) != list(range(50))
-    assert list(second) == list(loops.Shuffler(7).order(50, 2))
-    assert list(second) != list(loops.Shuffler(8).order(50, 2))
-    key = np.array([7, 2], np.uint64)
-    assert list(second) == list(np.random.Generator(np.random.Philox(key=key)).permutation(50))
+    assert list(second) != list(_core.shuffled(50, 8, 2))
+    for n in (0, 1, 2, 3, 50, 1000):
+        assert list(_core.shuffled(n, 2**40 + 7, 2)) == list(shuffled(n, seed=2**40 + 7, step=2))
+
+
+def test_every_order_is_equally_likely():
+    orders = collections.Counter(tuple(_core.shuffled(4, 1, step)) for step in range(24000))
+    assert len(orders) == 24
+    assert sum((count - 1000) ** 2 / 1000 for count in orders.values()) < 50  # chi^2, p = 0.001
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not(engine):

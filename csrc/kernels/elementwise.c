@@ -109,6 +109,26 @@ void KERNEL(dropout)(real *y, const real *x, double rate, fnn_random random, uin
   }
 }
 
+/* Fisher and Yates's shuffle, from the back (Durstenfeld, Communications of the ACM 7(7), 1964). Each
+ * place is drawn without bias from one word, rarely more (Lemire, ACM TOMACS 29(1), 2019); the words
+ * are those of the generator in order. */
+void KERNEL(shuffle)(int64_t *rows, size_t n, fnn_random random) {
+  uint32_t words[PHILOX_WORDS];
+  size_t drawn = 0;
+  for (size_t left = n; left > 1;) {
+    if (drawn % PHILOX_WORDS == 0)
+      philox(words, random, drawn / 4);
+    const uint32_t places = (uint32_t)left;
+    const uint64_t product = (uint64_t)words[drawn++ % PHILOX_WORDS] * places;
+    if ((uint32_t)product < places && (uint32_t)product < -places % places)
+      continue; /* drawn again */
+    const size_t place = product >> 32;
+    const int64_t row = rows[--left];
+    rows[left] = rows[place];
+    rows[place] = row;
+  }
+}
+
 /* One loop for each source type; elements need not be aligned. */
 #define CONVERT(type)                                                                             \
   if (stride == (ptrdiff_t)sizeof(type))                                                          \

@@ -31,6 +31,7 @@ void KERNEL(merge_backward)(real *da, int da_accumulate, real *db, int db_accumu
                             const real *dy, const real *a, const real *b, int merge, size_t n);
 void KERNEL(dropout)(real *y, const real *x, double rate, fnn_random random, uint64_t first,
                      size_t n, int accumulate);
+void KERNEL(shuffle)(int64_t *rows, size_t n, fnn_random random);
 void KERNEL(convert)(real *y, const void *x, ptrdiff_t stride, int source_type, size_t n);
 
 real KERNEL(row_value)(int kind, const real *t, const real *p, const fnn_row_options *o, size_t n);

@@ -91,6 +91,8 @@ typedef struct FN(fnn_kernels) {
    * is kept if its random word >= floor(rate * 2^32). Forward and backward are the same function. */
   void (*dropout)(real *y, const real *x, double rate, fnn_random random, uint64_t first, size_t n,
                   int accumulate);
+  /* Puts rows[0..n), n < 2^32, into a random order. */
+  void (*shuffle)(int64_t *rows, size_t n, fnn_random random);
   /* y[j] = (real)x[j], x of the given source type with a stride in bytes. */
   void (*convert)(real *y, const void *x, ptrdiff_t stride, int source_type, size_t n);
 

@@ -29,6 +29,7 @@ const FN(fnn_kernels) THIS_TABLE = {
     .merge = KERNEL(merge),
     .merge_backward = KERNEL(merge_backward),
     .dropout = KERNEL(dropout),
+    .shuffle = KERNEL(shuffle),
     .convert = KERNEL(convert),
     .row_value = KERNEL(row_value),
     .loss_row = KERNEL(loss_row),

@@ -164,6 +164,37 @@ static uint32_t word_of(fnn_random random, uint64_t element) {
   return words[element % 4];
 }
 
+/* So many rows that a few words are drawn in vain. */
+static void shuffle(void) {
+  const fnn_random random = {1234567890123456789u, 5, UINT32_MAX};
+  const size_t sizes[] = {0, 1, 2, 3, 65, 300000};
+  for (size_t s = 0; s < COUNT(sizes); s++) {
+    const size_t n = sizes[s];
+    int64_t *want = malloc((n + 1) * sizeof *want), *rows = malloc((n + 1) * sizeof *rows);
+    size_t drawn = 0;
+    for (size_t i = 0; i <= n; i++)
+      want[i] = (int64_t)i;
+    for (uint64_t left = n; left > 1; left--) {
+      uint64_t product;
+      do
+        product = word_of(random, drawn++) * left;
+      while ((product & UINT32_MAX) < (UINT64_C(1) << 32) % left);
+      const int64_t row = want[left - 1];
+      want[left - 1] = want[product >> 32];
+      want[product >> 32] = row;
+    }
+    label("shuffle n=%zu", n);
+    check(n < 300000 || drawn > n, "no word was drawn in vain");
+    FOR_TABLES {
+      for (size_t i = 0; i <= n; i++)
+        rows[i] = (int64_t)i;
+      k->shuffle(rows, n, random);
+      check(!memcmp(rows, want, (n + 1) * sizeof *rows), "another order");
+    }
+    free(want), free(rows);
+  }
+}
+
 static void dropout(void) {
   static const uint64_t firsts[] = {0, 1, 62, 4294967290u * 4, 17179869185u};
   static const double rates[] = {0, 0.3, 0.5, 0.999, 1};
@@ -264,6 +295,7 @@ static void cases(void) {
   merges();
   known_words();
   dropout();
+  shuffle();
   conversions();
   unaligned();
 }

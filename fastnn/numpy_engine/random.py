@@ -13,6 +13,8 @@ MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 KEY_STEPS = 0x9E3779B9, 0xBB67AE85  # golden ratio, sqrt(3) - 1
 MASK = np.uint64(0xFFFFFFFF)
 HALF = np.uint64(32)
+SHUFFLE = 0xFFFFFFFF
+"""The stream of the shuffles; those of dropout count from 0."""
 
 
 def philox(counter: np.ndarray, key: tuple[int, int]) -> np.ndarray:
@@ -53,3 +55,21 @@ def keep_mask(
     n = int(np.prod(shape))
     threshold = np.uint64(int(rate * 2.0**32))
     return (words(n, seed=seed, step=step, stream=stream) >= threshold).reshape(shape)
+
+
+def shuffled(n: int, *, seed: int, step: int) -> np.ndarray:
+    """Return 0 .. n-1 in the order in which an epoch that begins at `step` visits its rows.
+
+    Fisher and Yates's shuffle, from the back. Of the words that a place could be drawn from, those
+    that would make some places likelier than others are passed over (Lemire, "Fast random integer
+    generation in an interval", ACM TOMACS 29(1), 2019).
+    """
+    rows = np.arange(n)
+    drawn = iter(words(2 * n, seed=seed, step=step, stream=SHUFFLE).tolist())
+    for left in range(n, 1, -1):
+        product = next(drawn) * left
+        while product % 2**32 < 2**32 % left:
+            product = next(drawn) * left
+        place = product >> 32
+        rows[[left - 1, place]] = rows[[place, left - 1]]
+    return rows

@@ -342,14 +342,14 @@ class Optimizer:
         return f"<{type(self).__name__} learning_rate={self._learning_rate}>"
 
 
-def power(base: float, exponents: np.ndarray) -> np.ndarray:
-    """Return base**n for integers n >= 0 by repeated squaring: the same bits everywhere."""
-    result = np.ones(exponents.shape)
-    square, bit, largest = float(base), 1, int(exponents.max())
-    while bit <= largest:
-        np.multiply(result, square, out=result, where=(exponents & bit).astype(bool))
+def power(base: float, exponent: int) -> float:
+    """Return base**exponent, for an integer >= 0, by repeated squaring: the same bits everywhere."""
+    result, square = 1.0, float(base)
+    while exponent:
+        if exponent & 1:
+            result *= square
         square *= square
-        bit <<= 1
+        exponent >>= 1
     return result
 
 
@@ -373,7 +373,13 @@ POWERS = 2048
 
 @functools.lru_cache(maxsize=32)
 def _block(base: float, number: int) -> np.ndarray:
-    return power(base, np.arange(number * POWERS, (number + 1) * POWERS))
+    if number > 0:
+        return power(base, number * POWERS) * _block(base, 0)
+    table, square = np.ones(1), float(base)
+    while len(table) < POWERS:
+        table = np.concatenate([table, table * square])
+        square *= square
+    return table
 
 
 def fraction(who: str, name: str, value: Any) -> float:

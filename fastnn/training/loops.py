@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastnn import _core
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -46,26 +48,11 @@ class Pace:
         self._steps = max(1, int(min(fitting, 16 * max(steps, self._steps))))
 
 
-class Shuffler:
-    """Orders the rows of each pass over the data.
-
-    An order is a function of the model's seed and of the steps done so far, so that a training
-    that resumes from a file goes on as if it had not stopped.
-    """
-
-    def __init__(self, seed: int) -> None:
-        self._philox = np.random.Philox(key=[seed, 0])
-        self._generator = np.random.Generator(self._philox)
-        self._start = self._philox.state  # a counter of zero, nothing drawn yet
-
-    def order(self, rows: int, iterations: int) -> np.ndarray:
-        self._start["state"]["key"][1] = iterations
-        self._philox.state = self._start
-        return self._generator.permutation(rows)
-
-
 class Passes:
     """Gives every epoch its rows.
+
+    The order of a pass over the data is a function of the model's seed and of the steps done so
+    far, so that a training that resumes from a file goes on as if it had not stopped.
 
     With `steps_per_epoch` an epoch is a part of a pass over the data, and the next one goes on
     behind it; a pass that ends within an epoch ends that epoch.
@@ -78,15 +65,15 @@ class Passes:
         self.rows = rows
         self.batch_size = batch_size
         self.steps = steps_per_epoch
-        self._shuffler = Shuffler(model.seed) if shuffle else None
+        self.shuffle = shuffle
         self._order = np.arange(rows)
         self._used = rows
 
     def next_epoch(self) -> np.ndarray:
         if self._used >= self.rows:
-            if self._shuffler is not None:
+            if self.shuffle:
                 iterations = self.model.optimizer.iterations
-                self._order = self._shuffler.order(self.rows, iterations)
+                self._order = _core.shuffled(self.rows, self.model.seed, iterations % 2**32)
             self._used = 0
         if self.steps is None:
             return self._order
