@@ -343,7 +343,7 @@ class Optimizer:
 
 
 def power(base: float, exponent: int) -> float:
-    """Return base**exponent, for an integer >= 0, by repeated squaring: the same bits everywhere."""
+    """Return base**exponent, an integer >= 0, by repeated squaring: the same bits everywhere."""
     result, square = 1.0, float(base)
     while exponent:
         if exponent & 1:
