@@ -51,7 +51,7 @@ tile(const size_t rows, float *y, const float *x, const float *w, const float *b
   for (size_t i = 0; i < rows; i++)
     for (size_t v = 0; v < VECTORS; v++)
       sum[i][v] = *(const vector *)((b ? b : y + i * n) + v * LANES);
-#pragma GCC unroll 1 /* on its own the compiler would use more registers than there are */
+#pragma GCC unroll 1 /* so that `sum` fills the registers, and nothing else does */
   for (size_t p = 0; p < depth; p++)
     for (size_t i = 0; i < rows; i++)
       for (size_t v = 0; v < VECTORS; v++)

@@ -11,9 +11,9 @@
  * from both a dense and another operation).
  *
  * Processors are never equally fast, so the samples of a large batch and the kernels' elements are
- * divided while they are worked on: who is done with his own share helps others (divide.c). Small batches
- * are divided evenly. Work is divided over outputs, never over a sum, so the bits do not depend on
- * it.
+ * divided while they are worked on: who is done with his own share helps others (divide.c). Small
+ * batches are divided evenly. Work is divided over outputs, and over sums only at a place that their
+ * length decides (dense.c), so the bits do not depend on it.
  *
  * The files here, which share worker.h: gather.c, dense.c, operations.c, losses.c, updates.c do the
  * parts of a step; divide.c divides work while it is done. Compiled once per element type.
