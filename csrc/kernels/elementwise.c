@@ -83,23 +83,27 @@ void KERNEL(merge_backward)(real *da, int da_accumulate, real *db, int db_accumu
   }
 }
 
+#define HALVES (2 * PHILOX_WORDS) /* of words: 16 bits for each element */
+
 void KERNEL(dropout)(real *y, const real *x, double rate, fnn_random random, uint64_t first,
                      size_t n, int accumulate) {
-  const uint64_t threshold = (uint64_t)(rate * 4294967296.0);
-  const uint32_t limit = (uint32_t)threshold;
+  const uint32_t limit = (uint32_t)(rate * 65536.0);
   const real kept = REAL(1 / (1 - rate));
   uint32_t words[PHILOX_WORDS];
-  real factors[PHILOX_WORDS]; /* what each element is multiplied by: 0 if dropped */
-  if (threshold > UINT32_MAX) { /* all are dropped */
+  real factors[HALVES]; /* what each element is multiplied by: 0 if dropped */
+  if (limit >= 65536) { /* all are dropped */
     SPAN(accumulate ? 0 : n, STORE(y, vec_zero()););
     return;
   }
   for (size_t done = 0; done < n;) {
     const uint64_t element = first + done;
-    const size_t skip = element % 4;
-    const size_t count = n - done < PHILOX_WORDS - skip ? n - done : PHILOX_WORDS - skip;
-    philox(words, random, element / 4);
-    for (size_t i = 0; i < PHILOX_WORDS; i++) factors[i] = words[i] >= limit ? kept : 0;
+    const size_t skip = element % 8;
+    const size_t count = n - done < HALVES - skip ? n - done : HALVES - skip;
+    philox(words, random, element / 8);
+    for (size_t i = 0; i < PHILOX_WORDS; i++) {
+      factors[2 * i] = (words[i] & 0xffff) >= limit ? kept : 0;
+      factors[2 * i + 1] = words[i] >> 16 >= limit ? kept : 0;
+    }
     const real *from = x + done, *factor = factors + skip;
     real *to = y + done;
     SPAN(count, vec f = LOAD(factor);

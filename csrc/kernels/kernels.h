@@ -33,8 +33,8 @@ typedef struct {
   double threshold; /* of binary accuracy */
 } fnn_row_options;
 
-/* A state of the counter-based generator: element e of a tensor at a training step draws
- * word (e % 4) of Philox4x32-10(key = seed, counter = {e / 4 (64 bit), step, stream}). */
+/* A state of the counter-based generator: word i is number i % 4 of
+ * Philox4x32-10(key = seed, counter = {i / 4 (64 bit), step, stream}). */
 typedef struct {
   uint64_t seed;
   uint32_t step, stream;
@@ -87,8 +87,9 @@ typedef struct FN(fnn_kernels) {
   /* da and db (either may be NULL) of y = merge(a, b); ties of maximum/minimum go to a. */
   void (*merge_backward)(real *da, int da_accumulate, real *db, int db_accumulate, const real *dy,
                          const real *a, const real *b, int merge, size_t n);
-  /* Inverted dropout of elements first..first+n of a tensor: y = keep ? x/(1-rate) : 0; an element
-   * is kept if its random word >= floor(rate * 2^32). Forward and backward are the same function. */
+  /* Inverted dropout of elements first..first+n of a tensor: y = keep ? x/(1-rate) : 0; element
+   * e is kept if half e % 2 (first the lower 16 bits) of word e / 2 is at least floor(rate * 2^16).
+   * Forward and backward are the same function. */
   void (*dropout)(real *y, const real *x, double rate, fnn_random random, uint64_t first, size_t n,
                   int accumulate);
   /* Puts rows[0..n), n < 2^32, into a random order. */

@@ -57,18 +57,21 @@ static void scale(worker *w, const fnn_op *op) {
 static void dropout(worker *w, const fnn_op *op) {
   const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
   const size_t size = size_of(x);
+  size_t rows = w->last - w->first, n = size;
   fnn_random random = w->random;
   random.stream = (uint32_t)op->stream;
   enter(w, ROWS);
-  for (size_t i = w->first; i < w->last; i++)
+  if (x->stride == y->stride)
+    join(&rows, &n, x->stride);
+  for (size_t i = w->first; i < w->first + rows; i++)
     if (op->backward) {
       if (op->x_mode != FNN_SKIP)
-        w->kernels->dropout(grad_at(x, i), grad_at(y, i), op->a, random, i * size, size,
+        w->kernels->dropout(grad_at(x, i), grad_at(y, i), op->a, random, i * size, n,
                             op->x_mode == FNN_ACCUMULATE);
     } else if (w->job->mode == FNN_TRAIN)
-      w->kernels->dropout(at(y, i), at(x, i), op->a, random, i * size, size, 0);
+      w->kernels->dropout(at(y, i), at(x, i), op->a, random, i * size, n, 0);
     else
-      memcpy(at(y, i), at(x, i), size * sizeof(real));
+      memcpy(at(y, i), at(x, i), n * sizeof(real));
 }
 
 static void concatenate(worker *w, const fnn_op *op) {

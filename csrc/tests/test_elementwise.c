@@ -195,8 +195,12 @@ static void shuffle(void) {
   }
 }
 
+static uint32_t half_of(fnn_random random, uint64_t element) {
+  return word_of(random, element / 2) >> 16 * (element % 2) & 0xffff;
+}
+
 static void dropout(void) {
-  static const uint64_t firsts[] = {0, 1, 62, 4294967290u * 4, 17179869185u};
+  static const uint64_t firsts[] = {0, 1, 62, 127, 4294967290u * 8, 34359738369u};
   static const double rates[] = {0, 0.3, 0.5, 0.999, 1};
   const fnn_random random = {123456789012345u, 77, 3};
   for (size_t f = 0; f < COUNT(firsts); f++)
@@ -219,7 +223,7 @@ static void dropout(void) {
           agree(y, n);
           agree(z, n);
           for (size_t i = 0; i < n; i++) {
-            const int keep = (double)word_of(random, firsts[f] + i) >= floor(rate * 4294967296.0);
+            const int keep = (double)half_of(random, firsts[f] + i) >= floor(rate * 65536);
             const real want = keep ? x[i] * factor : 0;
             check(y[i] == want, "y[%zu]", i);
             check(z[i] == before[i] + want, "accumulated y[%zu]", i);
@@ -228,7 +232,7 @@ static void dropout(void) {
         }
       }
   long kept = 0;
-  for (uint64_t i = 0; i < 20000; i++) kept += word_of(random, i) >= (uint32_t)(0.3 * 4294967296.0);
+  for (uint64_t i = 0; i < 20000; i++) kept += half_of(random, i) >= (uint32_t)(0.3 * 65536);
   check(labs(kept - 14000) < 300, "kept %ld of 20000 at rate 0.3", kept);
 }
 

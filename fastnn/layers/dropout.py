@@ -26,6 +26,9 @@ class Dropout(Layer):
 
     Notes
     -----
+    Each element draws 16 random bits, so the share of zeros is `rate` rounded down to a multiple
+    of 1/65536.
+
     Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from
     overfitting", 2014.
     """

@@ -34,9 +34,9 @@ def philox(counter: np.ndarray, key: tuple[int, int]) -> np.ndarray:
 
 
 def words(n: int, *, seed: int, step: int, stream: int) -> np.ndarray:
-    """Return the random words (uint32, as uint64) of elements 0..n-1 of a tensor.
+    """Return the first n random words (uint32, as uint64).
 
-    Element e draws word e % 4 of the counter {e / 4 (two words), step, stream}.
+    Word i is number i % 4 of the counter {i / 4 (two words), step, stream}.
     """
     blocks = np.arange(-(-n // 4), dtype=np.uint64)
     counter = np.empty((len(blocks), 4), np.uint64)
@@ -51,10 +51,14 @@ def words(n: int, *, seed: int, step: int, stream: int) -> np.ndarray:
 def keep_mask(
     shape: tuple[int, ...], rate: float, *, seed: int, step: int, stream: int
 ) -> np.ndarray:
-    """Return the boolean mask of dropout: True with probability 1 - rate."""
+    """Return the boolean mask of dropout: True with probability 1 - rate, to 16 bits.
+
+    Elements 2i and 2i + 1 draw the lower and the upper half of word i.
+    """
     n = int(np.prod(shape))
-    threshold = np.uint64(int(rate * 2.0**32))
-    return (words(n, seed=seed, step=step, stream=stream) >= threshold).reshape(shape)
+    drawn = words(-(-n // 2), seed=seed, step=step, stream=stream)
+    halves = np.stack([drawn & np.uint64(0xFFFF), drawn >> np.uint64(16)], axis=1)
+    return (halves.reshape(-1)[:n] >= int(rate * 2**16)).reshape(shape)
 
 
 def shuffled(n: int, *, seed: int, step: int) -> np.ndarray:
