@@ -171,7 +171,7 @@ static void train(network *net, int threads) {
 }
 
 static void same_bits(size_t batch, double density) {
-  static const size_t sizes[] = {300, 129, 64, 1};
+  static const size_t sizes[] = {520, 129, 64, 1};
   network net;
   make(&net, sizes, batch, density);
   real *expected = zeros(net.count * sizeof(real));
