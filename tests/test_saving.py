@@ -342,9 +342,50 @@ def test_weights_that_do_not_fit_change_nothing(tmp_path):
     assert "'c/kernel' of shape (5, 2), the file does not" in message
     assert "skip_mismatch=True" in message
     assert bits(other) == before
-    other.load_weights(tmp_path / "w.npz", skip_mismatch=True)
+    with pytest.warns(UserWarning, match="in 2 of 6 weights") as warned:
+        other.load_weights(tmp_path / "w.npz", skip_mismatch=True)
+    assert warned[0].filename == __file__
     assert bits(other)[:2] == bits(model)[:2] and bits(other)[2:] == before[2:]
     other.predict(X, verbose=0)
+
+
+def test_weights_of_layers_with_other_names_are_taken_in_order_as_far_as_they_fit(tmp_path):
+    def build(units):
+        return keras.Sequential([keras.Input((4,)), layers.Dense(8), layers.Dense(units)])
+
+    model, other = build(3), build(5)
+    model.save_weights(tmp_path / "w.npz")
+    first, second = (layer.name for layer in other.layers)
+    its = model.layers[1].name
+    wrong = rf"'{second}/kernel' has shape \(8, 5\) in the model, \(8, 3\) in the file as '{its}"
+    with pytest.raises(ValueError, match=wrong):
+        other.load_weights(tmp_path / "w.npz")
+    before = bits(other)
+    with pytest.warns(UserWarning, match=wrong):
+        other.load_weights(tmp_path / "w.npz", skip_mismatch=True)
+    assert first != model.layers[0].name
+    assert bits(other) == [*bits(model)[:2], *before[2:]]
+
+
+class Constant(keras.optimizers.schedules.LearningRateSchedule):
+    def __init__(self, rate):
+        self.rate = rate
+
+    def __call__(self, step):
+        return self.rate
+
+    def get_config(self):
+        return {"rate": self.rate}
+
+
+def test_a_schedule_of_ones_own_is_a_custom_object(tmp_path):
+    model = classifier()
+    model.compile(keras.optimizers.SGD(Constant(0.25)), "sparse_categorical_crossentropy")
+    model.save(tmp_path / "m.npz")
+    with pytest.raises(FileFormatError, match=r"Constant.*custom_objects"):
+        keras.models.load_model(tmp_path / "m.npz")
+    loaded = keras.models.load_model(tmp_path / "m.npz", custom_objects={"Constant": Constant})
+    assert loaded.optimizer.current_learning_rate() == 0.25
 
 
 def test_weights_and_models_are_told_apart(tmp_path):

@@ -12,6 +12,7 @@ What a file holds, besides the manifest of the store:
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -285,15 +286,15 @@ def save_weights(model: Any, filepath: Path, overwrite: bool = True) -> None:
 def load_weights(model: Any, filepath: Path, skip_mismatch: bool = False) -> None:
     """Give a model the weights in a file that `save_weights` or `save_model` wrote.
 
-    Layers are found by name. If the names differ but all weights follow each other with the same
-    names and shapes, as in a model that was built a second time, they are taken in order.
+    Layers are found by name. If their names differ but kernels and biases follow each other in
+    the same way, as in a model that was built a second time, they are taken in order.
 
     Parameters
     ----------
     model : Model
     filepath : path
     skip_mismatch : bool
-        Load what has the same name and shape, and leave the other weights as they are.
+        Load what fits, and leave the other weights as they are, with a warning.
 
     Raises
     ------
@@ -312,47 +313,66 @@ def load_weights(model: Any, filepath: Path, skip_mismatch: bool = False) -> Non
             for name, entry in store.datasets.items()
             if name.startswith("layers/")
         }
-        if skip_mismatch:
-            pairs = {path: path for path, v in paths.items() if shapes.get(path) == v.shape}
-        else:
-            pairs = _pair(shapes, {path: v.shape for path, v in paths.items()}, model, filepath)
-        values = {path: store.read(name) for path, name in pairs.items()}
+        wanted = {path: v.shape for path, v in paths.items()}
+        pairs = _pair(shapes, wanted)
+        differences = _differences(shapes, wanted, pairs)
+        if differences and not skip_mismatch:
+            raise ValueError(
+                f"The weights in '{os.fspath(filepath)}' do not fit model '{model.name}':\n  "
+                + "\n  ".join(differences)
+                + "\nBuild the model with the layers it was saved with, or pass "
+                "skip_mismatch=True to load what fits"
+            )
+        values = {
+            path: store.read(name) for path, name in pairs.items() if shapes[name] == wanted[path]
+        }
     for path, value in values.items():
         paths[path].value[...] = value
+    if differences:
+        warnings.warn(
+            f"load_weights: '{os.fspath(filepath)}' fits model '{model.name}' in "
+            f"{len(values)} of {len(wanted)} weights; the others stay as they are:\n  "
+            + "\n  ".join(differences),
+            stacklevel=3,
+        )
 
 
 def _pair(
+    saved: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]
+) -> dict[str, str]:
+    """Return which array of the file stands for each weight of the model."""
+
+    def kinds(shapes: Mapping[str, tuple[int, ...]]) -> list[str]:
+        return [path.rpartition("/")[2] for path in shapes]
+
+    if saved.keys() != wanted.keys() and kinds(saved) == kinds(wanted):
+        return dict(zip(wanted, saved, strict=True))
+    return {path: path for path in wanted if path in saved}
+
+
+def _differences(
     saved: Mapping[str, tuple[int, ...]],
     wanted: Mapping[str, tuple[int, ...]],
-    model: Any,
-    filepath: Path,
-) -> dict[str, str]:
-    """Return which array of the file each weight of the model gets."""
-    if saved == wanted:
-        return {path: path for path in wanted}
-
-    def anonymous(shapes: Mapping[str, tuple[int, ...]]) -> list[tuple[str, tuple[int, ...]]]:
-        return [(path.rpartition("/")[2], shape) for path, shape in shapes.items()]
-
-    if saved.keys() != wanted.keys() and anonymous(saved) == anonymous(wanted):
-        return dict(zip(wanted, saved, strict=True))
+    pairs: Mapping[str, str],
+) -> list[str]:
+    """Return what does not fit, a line each, the first four and the number of the others."""
     differences = []
-    for path in (*wanted, *(path for path in saved if path not in wanted)):
-        name, mine, its = path.removeprefix("layers/"), wanted.get(path), saved.get(path)
-        if its is None:
+    for path, mine in wanted.items():
+        name = path.removeprefix("layers/")
+        if path not in pairs:
             differences.append(f"the model has '{name}' of shape {mine}, the file does not")
-        elif mine is None:
+        elif mine != (its := saved[pairs[path]]):
+            of_file = "" if pairs[path] == path else f" as '{pairs[path].removeprefix('layers/')}'"
+            differences.append(
+                f"'{name}' has shape {mine} in the model, {its} in the file{of_file}"
+            )
+    taken = set(pairs.values())
+    for path, its in saved.items():
+        if path not in taken:
+            name = path.removeprefix("layers/")
             differences.append(f"the file has '{name}' of shape {its}, the model does not")
-        elif mine != its:
-            differences.append(f"'{name}' has shape {mine} in the model, {its} in the file")
     more = len(differences) - 4
-    raise ValueError(
-        f"The weights in '{os.fspath(filepath)}' do not fit model '{model.name}':\n  "
-        + "\n  ".join(differences[:4])
-        + (f"\n  and {more} more" if more > 0 else "")
-        + "\nBuild the model with the layers it was saved with, or pass skip_mismatch=True to "
-        "load what fits"
-    )
+    return differences[:4] + ([f"and {more} more"] if more > 0 else [])
 
 
 # --- shared ------------------------------------------------------------------------------------
