@@ -94,7 +94,7 @@ def table(found: list[Line], peaks: tuple[float, float] | None, threads: int) ->
     else:
         rows.append(
             f"peak of {threads} thread{'s' * (threads > 1)}: {peaks[0] / 1e9:.1f} GFLOP/s in "
-            f"registers, {peaks[1] / 1e9:.1f} GB/s in memory; what a cache still holds is faster"
+            f"registers, {peaks[1] / 1e9:.1f} GB/s in memory; what a cache has is faster"
         )
     rows.append("parameters: their gradients and updates; sums: of losses and metrics, for the logs")
     return "\n".join(row.rstrip() for row in rows)
