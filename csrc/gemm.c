@@ -62,7 +62,9 @@ size_t FN(fnn_gemm_scratch)(size_t n, size_t k) {
     n = C_COLUMNS;
   const size_t b = least(k * (up(n, FNN_LANES) + PANEL), B_BLOCK + k * PANEL);
   const size_t dense = C_SCRATCH + C_ROWS * A_ROW + up(b, FNN_LANES);
-  const size_t sparse = FN(fnn_gemm_sparse_scratch)(k);
+  const size_t whole = FN(fnn_gemm_sparse_scratch)(k); /* of half of the steps more rows are listed */
+  const size_t half = FN(fnn_gemm_sparse_scratch)(k - k / 2);
+  const size_t sparse = whole > half ? whole : half;
   return dense > sparse ? dense : sparse;
 }
 
@@ -260,8 +262,9 @@ void FN(fnn_add_half)(const FN(fnn_product) *s, const real *block, size_t row, s
                       size_t j0, size_t j1) {
   real *c = s->c + i0 * s->c_row + j0;
   const int whole = row == s->c_row && row == j1 - j0; /* rows that follow one another are one */
-  for (size_t i = 0; i < (whole ? 1 : i1 - i0); i++)
-    FN(fnn_kernel_table)()->add(c + i * s->c_row, block + i * row, whole ? (i1 - i0) * row : j1 - j0);
+  const size_t rows = whole ? 1 : i1 - i0, n = whole ? (i1 - i0) * row : j1 - j0;
+  for (size_t i = 0; i < rows; i++)
+    FN(fnn_kernel_table)()->add(c + i * s->c_row, block + i * row, n);
   if (s->epilogue)
     s->epilogue(s->context, c, s->c_row, i0, i1, j0, j1);
 }

@@ -16,7 +16,8 @@ typedef struct FN(fnn_product) {
   real *c; /* NULL: each finished block goes to a scratch tile that only the epilogue sees */
   size_t c_row;
   int accumulate;
-  int in_halves; /* a stored C is two sums, of each half of the steps; accumulate must be 0 */
+  int in_halves; /* a stored C is two sums: of the first k / 2 steps, rounded down, and of the
+                    others; accumulate must be 0 */
   int a_sparse; /* most of A is zero: the terms that it makes zero are left out (gemm_sparse.c) */
   /* Called once for every finished block, rows i0..i1 and columns j0..j1 of C, which begins at
    * `block` with row stride `row`, while it is still in the cache. May be NULL if c is not. */
@@ -30,8 +31,8 @@ typedef struct FN(fnn_product) {
 void FN(fnn_gemm)(const FN(fnn_product) *product, size_t m0, size_t m1, size_t n0, size_t n1,
                   real *scratch);
 
-/* For a product in halves that are not computed together: half 0 or 1 of the steps by itself, without
- * an epilogue; and the rest of the work on a block of rows i0..i1 and columns j0..j1, of which C has
+/* For a product in halves that are not computed together: half 0 or 1 of the steps by itself,
+ * without an epilogue; and the rest of the work on rows i0..i1 and columns j0..j1, of which C has
  * the first half, and `block`, with row stride `row`, the second. */
 FN(fnn_product) FN(fnn_half)(const FN(fnn_product) *product, int half);
 void FN(fnn_add_half)(const FN(fnn_product) *product, const real *block, size_t row, size_t i0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 
 class Lookup:
@@ -23,6 +23,8 @@ class Lookup:
         Functions that stand for a class.
     also : list of str, optional
         Names with a meaning elsewhere, for hints.
+    instead : function from str to str, optional
+        What to say of a name that is known not to be here, or ``""``.
 
     Examples
     --------
@@ -41,12 +43,14 @@ class Lookup:
         base: type | None = None,
         functions: Mapping[Any, Any] | None = None,
         also: Iterable[str] = (),
+        instead: Callable[[str], str] | None = None,
     ) -> None:
         self.kind = kind
         self.names = names
         self.base = base
         self.functions = functions or {}
         self.also = also
+        self.instead = instead
 
     def find(self, name: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
         """Return what a name stands for, first in `custom_objects`.
@@ -63,7 +67,9 @@ class Lookup:
                 if spelled in names:
                     return names[spelled]
         known = [*self.names, *self.also]
-        hint = did_you_mean(name, known) if isinstance(name, str) else ""
+        hint = ""
+        if isinstance(name, str):
+            hint = (self.instead(name) if self.instead else "") or did_you_mean(name, known)
         if not hint:
             short = [one for one in known if one.islower()]
             hint = f" (known: {', '.join(sorted(short or known))})"

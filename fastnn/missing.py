@@ -67,7 +67,8 @@ KERAS_HAS: dict[str, list[tuple[str, str | None, str]]] = {
     "fastnn.metrics": [
         (r"Precision.*|Recall.*|AUC|F1Score|FBetaScore|R2Score|.*TopK.*|(True|False)(Positives|"
          r"Negatives)|.*At(Sensitivity|Specificity)|.*IoU|.*Correlation|.*Hinge|LogCosh.*|Poisson|"
-         r"CosineSimilarity|KLDivergence|MeanAbsolutePercentageError|MeanSquaredLogarithmicError",
+         r"CosineSimilarity|KLDivergence|KLD|MeanAbsolutePercentageError|MAPE|MSLE|"
+         "MeanSquaredLogarithmicError",
          None, "write a metric of your own, see fastnn.metrics.Metric"),
     ],
     "fastnn.optimizers": [
@@ -126,7 +127,7 @@ def error(module: str, name: str) -> AttributeError | ImportError:
     """
     advice = ""
     if name.isidentifier() and not name.startswith("_") and not _is_submodule(module, name):
-        advice = _instead(module, name) or _meant(module, name)
+        advice = instead(module, name) or _meant(module, name)
         if sys._getframe(2).f_code.co_name == "_handle_fromlist":  # importlib's
             return ImportError(f"cannot import name {name!r} from {module!r}{advice}", name=module)
     # Without obj, or Python would guess a second time.
@@ -140,7 +141,7 @@ def _is_submodule(module: str, name: str) -> bool:
     return hasattr(sys.modules[module], "__path__") and find_spec(f"{module}.{name}") is not None
 
 
-def _instead(module: str, name: str) -> str:
+def instead(module: str, name: str) -> str:
     """Return what to use instead of a name that Keras has in this module, or ``""``."""
     plain = name.replace("_", "")
     for expression, family, advice in KERAS_HAS.get(module, ()):

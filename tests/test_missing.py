@@ -63,6 +63,19 @@ def test_names_of_keras(module, name, words):
     assert words in message(module, name)
 
 
+@pytest.mark.parametrize(
+    ("get", "name", "words"),
+    [
+        (fastnn.losses.get, "mape", "a loss of your own"),
+        (fastnn.metrics.get, "top_k_categorical_accuracy", "a metric of your own"),
+        (fastnn.optimizers.get, "nadam", "Adam or AdamW"),
+    ],
+)
+def test_names_of_keras_as_strings(get, name, words):
+    with pytest.raises(ValueError, match=f"{name}.*Keras has it.*{words}"):
+        get(name)
+
+
 def test_what_the_documentation_lists_is_explained():
     page = (Path(__file__).parents[1] / "docs/keras-differences.md").read_text()
     missing = page.partition("## Not there yet")[2].partition("\n## ")[0]

@@ -83,14 +83,14 @@ void KERNEL(merge_backward)(real *da, int da_accumulate, real *db, int db_accumu
   }
 }
 
-#define HALVES (2 * PHILOX_WORDS) /* of words: 16 bits for each element */
+#define DRAWS (2 * PHILOX_WORDS) /* of words: 16 bits for each element */
 
 void KERNEL(dropout)(real *y, const real *x, double rate, fnn_random random, uint64_t first,
                      size_t n, int accumulate) {
   const uint32_t limit = (uint32_t)(rate * 65536.0);
   const real kept = REAL(1 / (1 - rate));
   uint32_t words[PHILOX_WORDS];
-  real factors[HALVES]; /* what each element is multiplied by: 0 if dropped */
+  real factors[DRAWS]; /* what each element is multiplied by: 0 if dropped */
   if (limit >= 65536) { /* all are dropped */
     SPAN(accumulate ? 0 : n, STORE(y, vec_zero()););
     return;
@@ -98,7 +98,7 @@ void KERNEL(dropout)(real *y, const real *x, double rate, fnn_random random, uin
   for (size_t done = 0; done < n;) {
     const uint64_t element = first + done;
     const size_t skip = element % 8;
-    const size_t count = n - done < HALVES - skip ? n - done : HALVES - skip;
+    const size_t count = n - done < DRAWS - skip ? n - done : DRAWS - skip;
     philox(words, random, element / 8);
     for (size_t i = 0; i < PHILOX_WORDS; i++) {
       factors[2 * i] = (words[i] & 0xffff) >= limit ? kept : 0;
@@ -113,9 +113,9 @@ void KERNEL(dropout)(real *y, const real *x, double rate, fnn_random random, uin
   }
 }
 
-/* Fisher and Yates's shuffle, from the back (Durstenfeld, Communications of the ACM 7(7), 1964). Each
- * place is drawn without bias from one word, rarely more (Lemire, ACM TOMACS 29(1), 2019); the words
- * are those of the generator in order. */
+/* Fisher and Yates's shuffle, from the back (Durstenfeld, Communications of the ACM 7(7), 1964).
+ * Each place is drawn without bias from one word, rarely more (Lemire, ACM TOMACS 29(1), 2019); the
+ * words are those of the generator in order. */
 void KERNEL(shuffle)(int64_t *rows, size_t n, fnn_random random) {
   uint32_t words[PHILOX_WORDS];
   size_t drawn = 0;

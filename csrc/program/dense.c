@@ -53,7 +53,6 @@ static void dense_forward_epilogue(void *context, real *block, size_t row, size_
   d->w->kernels->activation_forward(block, block, bias, activation, (real)op->a, rows, row, n);
 }
 
-#define FEW_ROWS 64 /* for each thread */
 #define MANY_WEIGHTS (32 * 1024)
 
 /* Whether many weights meet few samples: then it costs more to move the weights from cache to cache
@@ -81,9 +80,9 @@ static void multiply(worker *w, const FN(fnn_product) *s, size_t runs) {
   }
 }
 
-/* A product in halves, which go to c and to `other`: the first threads do the first half, with the
- * weights that they update. */
-static void multiply_halves(worker *w, const FN(fnn_product) *s, real *other, size_t runs) {
+/* A product in halves, of which the second goes to a place of its own: the first threads do the
+ * first half, with weights that they update. */
+static void multiply_halves(worker *w, const FN(fnn_product) *s, real *second, size_t runs) {
   const int columns = by_columns(w, s);
   const size_t length = columns ? up(s->n, FNN_LANES) : s->m;
   size_t from, to;
@@ -92,9 +91,10 @@ static void multiply_halves(worker *w, const FN(fnn_product) *s, real *other, si
   for (int half = 0; half < 2; half++) {
     FN(fnn_product) part = FN(fnn_half)(s, half);
     const size_t begin = half ? length : 0;
-    const size_t i0 = from > begin ? from - begin : 0, i1 = to > begin ? least(to - begin, length) : 0;
+    const size_t i0 = from > begin ? from - begin : 0;
+    const size_t i1 = to > begin ? least(to - begin, length) : 0;
     if (half)
-      part.c = other;
+      part.c = second;
     if (columns)
       FN(fnn_gemm)(&part, 0, s->m, i0, least(i1, s->n), w->scratch);
     else
@@ -104,10 +104,10 @@ static void multiply_halves(worker *w, const FN(fnn_product) *s, real *other, si
   w->since = ROWS;
   const size_t first = w->first * runs;
   if (w->first < w->last)
-    FN(fnn_add_half)(s, other + first * s->c_row, s->c_row, first, w->last * runs, 0, s->n);
+    FN(fnn_add_half)(s, second + first * s->c_row, s->c_row, first, w->last * runs, 0, s->n);
 }
 
-#define MANY_INPUTS 512 /* outputs of a layer with so many are sums of two halves: see gemm.h */
+#define MANY_INPUTS 512 /* of a layer whose outputs are sums of two halves: docs/arithmetic.md */
 
 /* y = activation(x W + b) */
 void FN(fnn_dense_forward)(worker *w, const fnn_op *op) {
@@ -126,7 +126,7 @@ void FN(fnn_dense_forward)(worker *w, const fnn_op *op) {
       .context = &context,
   };
   if (product.in_halves && w->job->mode == FNN_TRAIN && y->grad && divides_weights(w, &product))
-    multiply_halves(w, &product, y->grad, runs); /* nothing needs the gradient yet */
+    multiply_halves(w, &product, y->grad, runs); /* which the backward pass overwrites first */
   else
     multiply(w, &product, runs);
   if (by_row(op->activation)) {
@@ -275,8 +275,8 @@ int FN(fnn_divides_kernels)(const worker *w) {
          elements > 2 * LEAST_ELEMENTS * (size_t)w->threads;
 }
 
-/* The gradients of all kernels. A thread's share is its part of every kernel in one row of elements,
- * the first layers in front: what others take from the back of it is of small kernels mostly. */
+/* The gradients of all kernels. A thread's share is its part of every kernel in one row of
+ * elements, the first layers in front: what others take from the back is of small kernels. */
 void FN(fnn_dense_kernels)(worker *w) {
   const fnn_program *p = w->program;
   size_t size = 0, from, to;

@@ -12,8 +12,8 @@
  *
  * Processors are never equally fast, so the samples of a large batch and the kernels' elements are
  * divided while they are worked on: who is done with his own share helps others (divide.c). Small
- * batches are divided evenly. Work is divided over outputs, and over sums only at a place that their
- * length decides (dense.c), so the bits do not depend on it.
+ * batches are divided evenly. Work is divided over outputs, and over sums only at a place that
+ * their length decides (dense.c), so the bits do not depend on it.
  *
  * The files here, which share worker.h: gather.c, dense.c, operations.c, losses.c, updates.c do the
  * parts of a step; divide.c divides work while it is done. Compiled once per element type.
@@ -85,12 +85,12 @@ static int is_by_sample(const worker *w, const fnn_op *op) {
   return !op->backward ? x->density >= 0 : op->x_mode == FNN_SKIP || y->grad_density >= 0;
 }
 
-/* Whether a large batch can be passed through in parts, which the threads take as they are done with
- * others: no operation may need the whole batch, or still have to look for zeros. */
+/* Whether a large batch can be passed through in parts, which the threads take as they are done
+ * with others: no operation may need the whole batch, wait, or still have to look for zeros. */
 static int passes_in_parts(const worker *w) {
   const fnn_program *p = w->program;
   const int train = w->job->mode == FNN_TRAIN;
-  if (w->n < 2 * MOST_SAMPLES * (size_t)w->threads || w->job->times)
+  if (w->n < MANY_SAMPLES * (size_t)w->threads || w->job->times)
     return 0;
   for (size_t i = 0; i < p->n_ops; i++)
     if (runs_forward(w, &p->ops[i]) && !is_by_sample(w, &p->ops[i]))

@@ -91,13 +91,20 @@ static inline void share(const worker *w, size_t n, size_t unit, size_t *from, s
     *from = n;
 }
 
+/* For each thread: rows up to which products may be divided by weights, so that threads wait for
+ * each other; and samples, which have a row or more, from which on a batch may pass in parts. */
+#define FEW_ROWS 64
+#define MANY_SAMPLES 192
+_Static_assert(FEW_ROWS < MANY_SAMPLES, "a thread would wait for one that has no part left");
+
 /* Activations that need a whole row. */
 static inline int by_row(int activation) {
   return activation == FNN_SOFTMAX || activation == FNN_LOG_SOFTMAX;
 }
 
 /* divide.c: a phase's things from..to are this thread's share; the next part of anybody's share to
- * do, half of what is left of it, but between `fewest` and `most`: whose it is; -1: nothing is left. */
+ * do, half of what is left of it, but between `fewest` and `most`. Returns whose it is; -1: nothing
+ * is left. */
 void FN(fnn_offer)(const worker *w, size_t from, size_t to);
 int FN(fnn_take)(const worker *w, size_t fewest, size_t most, size_t *from, size_t *to);
 

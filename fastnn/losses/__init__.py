@@ -6,6 +6,7 @@ Every loss exists as a class (`MeanSquaredError()`) and as a function giving one
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from fastnn import lookup
@@ -24,7 +25,7 @@ from fastnn.losses.standard import (
     mean_squared_error,
     sparse_categorical_crossentropy,
 )
-from fastnn.missing import explain_missing
+from fastnn.missing import explain_missing, instead
 
 __all__ = [
     "BinaryCrossentropy",
@@ -69,6 +70,7 @@ _LOOKUP = lookup.Lookup(
         **{cls.__name__: cls for cls in _CLASSES},
     },
     base=Loss,
+    instead=functools.partial(instead, __name__),
     functions={
         mean_squared_error: MeanSquaredError,
         mean_absolute_error: MeanAbsoluteError,

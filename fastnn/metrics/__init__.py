@@ -7,6 +7,7 @@ of ``(y_true, y_pred)`` that gives one value per row.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from fastnn import config, lookup, losses
@@ -36,7 +37,7 @@ from fastnn.metrics.standard import (
     categorical_accuracy,
     sparse_categorical_accuracy,
 )
-from fastnn.missing import explain_missing
+from fastnn.missing import explain_missing, instead
 
 __all__ = [
     "Accuracy",
@@ -87,6 +88,7 @@ _LOOKUP = lookup.Lookup(
         "rmse": RootMeanSquaredError,
     },
     base=Metric,
+    instead=functools.partial(instead, __name__),
     functions={
         accuracy: Accuracy,
         binary_accuracy: BinaryAccuracy,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from fastnn import lookup
-from fastnn.missing import explain_missing
+from fastnn.missing import explain_missing, instead
 from fastnn.optimizers import schedules
 from fastnn.optimizers.adam import Adam
 from fastnn.optimizers.adamw import AdamW
@@ -29,6 +30,7 @@ _LOOKUP = lookup.Lookup(
     "optimizer",
     {cls.__name__.lower(): cls for cls in (Adam, AdamW, RMSprop, SGD)},
     base=Optimizer,
+    instead=functools.partial(instead, __name__),
 )
 
 

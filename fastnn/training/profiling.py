@@ -96,7 +96,7 @@ def table(found: list[Line], peaks: tuple[float, float] | None, threads: int) ->
             f"peak of {threads} thread{'s' * (threads > 1)}: {peaks[0] / 1e9:.1f} GFLOP/s in "
             f"registers, {peaks[1] / 1e9:.1f} GB/s in memory; what a cache has is faster"
         )
-    rows.append("parameters: their gradients and updates; sums: of losses and metrics, for the logs")
+    rows.append("parameters: gradients and updates of weights; sums: of losses and metrics")
     return "\n".join(row.rstrip() for row in rows)
 
 
