@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fastnn import Input, Model, Sequential, config, losses, optimizers
-from fastnn.callbacks import TerminateOnNaN
+from fastnn.callbacks import EarlyStopping, TerminateOnNaN
 from fastnn.layers import Activation, Concatenate, Dense, Flatten
 from fastnn.training import TrainingWarning
 
@@ -463,3 +463,37 @@ def test_several_inputs_are_named():
     model = Model([left, right], Dense(1, name="out")(Concatenate(name="both")([left, right])))
     with pytest.raises(ValueError, match="'both' expects 5 features per sample from input 'left'"):
         model.predict([np.zeros((2, 3)), np.zeros((2, 5))], verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("loss", "y"),
+    [
+        ("sparse_categorical_crossentropy", np.arange(10)),
+        ("categorical_crossentropy", np.eye(10)),
+        ("mse", np.arange(10.0)),
+    ],
+)
+def test_a_forgotten_flatten(loss, y):
+    model = Sequential([Input((8, 8)), Dense(10, "softmax")])
+    model.compile(loss=loss)
+    with pytest.raises(ValueError, match=r"got \(n.*\): a Dense layer keeps .* put Flatten\(\)"):
+        model.fit(np.zeros((10, 8, 8)), y, verbose=0)
+
+
+def test_all_samples_taken_for_one():
+    model = Sequential([Input((20, 4)), Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"these are all samples, begin with Input\(x.shape\[1:\]"):
+        model.fit(np.zeros((20, 4)), np.zeros(20), verbose=0)
+
+
+@pytest.mark.parametrize("monitor", ["val_acc", "val_lss"])
+def test_a_misspelt_monitor(monitor):
+    model = Sequential([Input((4,)), Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    data = {"x": X, "y": Y, "validation_split": 0.2, "verbose": 0}
+    meant = f"did you mean '{monitor.replace('acc', 'accuracy').replace('lss', 'loss')}'"
+    with pytest.raises(ValueError, match=meant):
+        model.fit(**data, callbacks=[EarlyStopping(monitor)])
+    with pytest.warns(UserWarning, match=meant):
+        model.fit(**data, callbacks=[EarlyStopping(monitor, mode="max")])

@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from fastnn.callbacks.base import Callback, Logs
+from fastnn.lookup import did_you_mean
 
 
 class MonitorCallback(Callback):
@@ -57,13 +58,16 @@ class MonitorCallback(Callback):
         mode = self.mode
         if mode == "auto":
             name = self.monitor.removeprefix("val_")
+            prefix = self.monitor.removesuffix(name)
             directions = {"loss": "min", **getattr(self.model, "metric_directions", {})}
             mode = directions.get(name) or ""
             if not mode:
+                meant = did_you_mean(self.monitor, [prefix + known for known in directions])
                 raise ValueError(
                     f"{type(self).__name__} monitors {self.monitor!r} and cannot tell whether it "
-                    f"should become large or small; it knows {sorted(directions)}: pass "
-                    "mode='max' or mode='min'"
+                    f"should become large or small; it knows {sorted(directions)}"
+                    + (f"{meant} Or" if meant else ":")
+                    + " pass mode='max' or mode='min'"
                 )
         self._sign = 1 if mode == "max" else -1
 
@@ -80,14 +84,14 @@ class MonitorCallback(Callback):
         logs = logs or {}
         value = logs.get(self.monitor)
         if value is None:
+            validated = any(name.startswith("val_") for name in logs)
+            if self.monitor.startswith("val_") and not validated:
+                advice = ": pass validation_data or validation_split to fit"
+            else:
+                advice = did_you_mean(self.monitor, logs)
             warnings.warn(
                 f"{type(self).__name__}: {purpose} depends on {self.monitor!r}, which is not "
-                f"logged; the logs have {sorted(logs)}"
-                + (
-                    ": pass validation_data or validation_split to fit"
-                    if self.monitor.startswith("val_")
-                    else ""
-                ),
+                f"logged; the logs have {sorted(logs)}{advice}",
                 stacklevel=3,
             )
         return value

@@ -182,6 +182,7 @@ def _misfit(model: Any, tensor: Any, array: np.ndarray, shape: tuple[int, ...], 
         return (
             f"{who} expects a batch of shape {batch_shape(shape)}, got a single sample of shape "
             f"{array.shape}: add the batch axis, x[None]"
+            + (", or if these are all samples, begin with Input(x.shape[1:])" * (len(shape) > 1))
         )
     if len(shape) == len(sample) == 1:
         which = f" from input '{tensor.name}'" if layer and len(model.inputs) > 1 else ""
