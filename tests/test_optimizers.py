@@ -88,6 +88,13 @@ def test_coefficients_do_not_depend_on_how_an_epoch_is_cut(optimizer, rule, expe
     assert whole.tobytes() == cut.tobytes()
 
 
+@pytest.mark.parametrize("config", [None, 3, {"class_name": "Adam", "config": "x"}])
+def test_what_no_optimizer_was_written_as(config):
+    with pytest.raises(ValueError, match=r"expected a name|dictionary"):
+        O.deserialize(config)
+    assert isinstance(O.deserialize("adam"), O.Adam)
+
+
 def test_adams_step_size():
     t = np.arange(1, 2001)
     exact = (

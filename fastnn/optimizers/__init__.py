@@ -67,8 +67,8 @@ def serialize(optimizer: Optimizer) -> dict[str, Any]:
 
 def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Optimizer:
     """Return the optimizer that `serialize` wrote down; `custom_objects` names those of yours."""
-    settings = config.get("config") or {}
-    if isinstance(settings.get("learning_rate"), dict):
+    settings = config.get("config") if isinstance(config, dict) else None
+    if isinstance(settings, dict) and isinstance(settings.get("learning_rate"), dict):
         rate = schedules.deserialize(settings["learning_rate"], custom_objects)
         config = {**config, "config": {**settings, "learning_rate": rate}}
     return get(_LOOKUP.deserialize(config, custom_objects))
