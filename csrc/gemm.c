@@ -52,7 +52,7 @@ static blocking choose(const FN(fnn_product) *s, size_t m, size_t n) {
     most = B_BLOCK / K_BLOCK;
   else if (block.pack_b)
     most = least(B_BLOCK / (s->k ? s->k : 1) / FNN_LANES * FNN_LANES, C_COLUMNS);
-  block.columns = block_columns(n, most);
+  block.columns = block_length(n, most);
   block.rows = s->c ? C_ROWS : least(C_ROWS, C_SCRATCH / block.columns);
   return block;
 }
@@ -260,11 +260,12 @@ FN(fnn_product) FN(fnn_half)(const FN(fnn_product) *s, int half) {
 
 void FN(fnn_add_half)(const FN(fnn_product) *s, const real *block, size_t row, size_t i0, size_t i1,
                       size_t j0, size_t j1) {
+  const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
   real *c = s->c + i0 * s->c_row + j0;
   const int whole = row == s->c_row && row == j1 - j0; /* rows that follow one another are one */
   const size_t rows = whole ? 1 : i1 - i0, n = whole ? (i1 - i0) * row : j1 - j0;
   for (size_t i = 0; i < rows; i++)
-    FN(fnn_kernel_table)()->add(c + i * s->c_row, block + i * row, n);
+    kernels->add(c + i * s->c_row, block + i * row, n);
   if (s->epilogue)
     s->epilogue(s->context, c, s->c_row, i0, i1, j0, j1);
 }

@@ -53,8 +53,8 @@ static inline size_t block_count(size_t n, size_t most) {
   return n > most ? (n + most - 1) / most : 1;
 }
 
-/* Columns of a block: as many as fit, in whole vectors, and all blocks nearly equal. */
-static inline size_t block_columns(size_t n, size_t most) {
+/* Columns or steps of a block: as many as fit, in whole vectors, and all blocks nearly equal. */
+static inline size_t block_length(size_t n, size_t most) {
   const size_t blocks = block_count(n, most < FNN_LANES ? FNN_LANES : most);
   return up((n + blocks - 1) / blocks, FNN_LANES);
 }

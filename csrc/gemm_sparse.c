@@ -70,7 +70,7 @@ static void list_nonzeros(list *to, const FN(fnn_product) *s, size_t i0, real *t
 void FN(fnn_gemm_sparse)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, size_t n1,
                          real *scratch) {
   const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
-  const size_t width = block_columns(n1 - n0, (size_t)kernels->tile_vectors[1] * FNN_LANES);
+  const size_t width = block_length(n1 - n0, (size_t)kernels->tile_vectors[1] * FNN_LANES);
   /* What only the epilogue sees lies in L2, in rows that are long enough for it; a C that is stored
    * is finished panel by panel, so that B is read only once. */
   const size_t block = s->c ? width : least(up(n1 - n0, width), C_COLUMNS / width * width);
@@ -79,7 +79,7 @@ void FN(fnn_gemm_sparse)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t 
   real *const c_scratch = scratch;
   real *const b_scratch = c_scratch + C_SCRATCH;
   real *const turned = b_scratch + s->k * 8 * FNN_LANES;
-  list nonzero = {.depth = block_columns(s->k, PANEL / width), .values = turned + PANEL};
+  list nonzero = {.depth = block_length(s->k, PANEL / width), .values = turned + PANEL};
   nonzero.steps = (uint32_t *)(nonzero.values + elements_listed(s->k));
   nonzero.starts = nonzero.steps + elements_listed(s->k);
 

@@ -214,8 +214,8 @@ static size_t part_of(const worker *w, int thread, const fnn_op *op) {
   return elements_of(w, op) * (size_t)thread / (size_t)w->threads;
 }
 
-/* The row (or column) of W that its element number e belongs to, in whole tiles. Neighbouring parts
- * of the elements thus become neighbouring parts of W. */
+/* The row (or column) of W that its element number e belongs to, rounded down to whole units.
+ * Neighbouring parts of the elements thus become neighbouring parts of W. */
 static size_t line_of(size_t e, size_t lines, size_t length, size_t unit) {
   return e >= lines * length ? lines : e / length / unit * unit;
 }

@@ -326,8 +326,6 @@ def load_weights(model: Any, filepath: Path, skip_mismatch: bool = False) -> Non
         values = {
             path: store.read(name) for path, name in pairs.items() if shapes[name] == wanted[path]
         }
-    for path, value in values.items():
-        paths[path].value[...] = value
     if differences:
         warnings.warn(
             f"load_weights: '{os.fspath(filepath)}' fits model '{model.name}' in "
@@ -335,6 +333,8 @@ def load_weights(model: Any, filepath: Path, skip_mismatch: bool = False) -> Non
             + "\n  ".join(differences),
             stacklevel=3,
         )
+    for path, value in values.items():
+        paths[path].value[...] = value
 
 
 def _pair(

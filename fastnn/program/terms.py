@@ -166,17 +166,18 @@ def _fit(
     return shape if (*given, 1) == shape or given == (*shape, 1) else given
 
 
-LABELS = "labels are one integer per row"
-UNITS = "the last layer needs as many units as y has columns"
-
-
 def _misfit(name: str, term: Loss | Metric, shape: tuple[int, ...], given: tuple[int, ...]) -> str:
     expected: tuple[int, ...] = shape
-    advice = UNITS
+    flatten = ""
+    if len(shape) > 1 and len(given) < 2:
+        flatten = "a Dense layer keeps the axes before the last: put Flatten() in front of it"
+    advice = flatten or "the last layer needs as many units as y has columns"
     if term.kind.startswith("sparse_"):
         expected = shape[:-1]
         dense = term.kind.removeprefix("sparse_").removesuffix("_logits")
-        advice = f"for one-hot y use '{dense}'" if given == shape else LABELS
+        advice = flatten or "labels are one integer per row"
+        if given == shape:
+            advice = f"for one-hot y use '{dense}'"
     elif given in (shape[:-1], (*shape[:-1], 1)):
         if term.kind.startswith("categorical_"):
             sparse = "sparse_" + term.kind.removesuffix("_logits")
@@ -186,9 +187,6 @@ def _misfit(name: str, term: Loss | Metric, shape: tuple[int, ...], given: tuple
             if isinstance(term, Metric):
                 right = "metrics=['accuracy']"
             advice = f"for class labels use {right}, to predict one number end in Dense(1)"
-
-    if len(shape) > 1 and len(given) < 2 and advice in (LABELS, UNITS):
-        advice = "a Dense layer keeps the axes before the last: put Flatten() in front of it"
 
     def batch(s: tuple[int, ...]) -> str:
         return "(n, " + ", ".join(map(str, s)) + ")" if s else "(n,)"
