@@ -15,8 +15,8 @@
 #include "gemm.h"
 
 #define K_BLOCK 512           /* steps after which partial sums go to C and A is packed anew */
-#define B_BLOCK (256 * 1024)  /* elements of a packed block of B */
-#define C_SCRATCH 8192        /* elements of a block of C that only the epilogue sees: 32 KiB */
+#define B_BLOCK (1024 * 1024) /* most elements of a packed block of B */
+#define B_WIDTH 4             /* times as many columns as C has rows: A is packed anew for each */
 #define C_ROWS 48             /* rows of a block of C */
 #define A_ROW (K_BLOCK + FNN_LANES) /* of a packed block of A: not whole pages apart */
 #define PANEL (8 * FNN_LANES) /* the widest */
@@ -35,7 +35,7 @@ int FN(fnn_packs_b)(const FN(fnn_product) *s, size_t m) {
 }
 
 typedef struct {
-  size_t columns, rows, depth; /* of blocks of C, and of the block of B that is packed at a time */
+  size_t columns, depth; /* of a block of C, and of the block of B that is packed at a time */
   int pack_b, pack_a;
 } blocking;
 
@@ -49,11 +49,10 @@ static blocking choose(const FN(fnn_product) *s, size_t m, size_t n) {
   block.depth = (s->k + depths - 1) / depths;
   size_t most = C_COLUMNS;
   if (block.pack_b && s->c)
-    most = B_BLOCK / K_BLOCK;
+    most = greatest(least(B_BLOCK / K_BLOCK, B_WIDTH * m), C_COLUMNS);
   else if (block.pack_b)
     most = least(B_BLOCK / (s->k ? s->k : 1) / FNN_LANES * FNN_LANES, C_COLUMNS);
   block.columns = block_length(n, most);
-  block.rows = s->c ? C_ROWS : least(C_ROWS, C_SCRATCH / block.columns);
   return block;
 }
 
@@ -61,7 +60,7 @@ size_t FN(fnn_gemm_scratch)(size_t n, size_t k) {
   if (n == 1) /* see column() */
     n = C_COLUMNS;
   const size_t b = least(k * (up(n, FNN_LANES) + PANEL), B_BLOCK + k * PANEL);
-  const size_t dense = C_SCRATCH + C_ROWS * A_ROW + up(b, FNN_LANES);
+  const size_t dense = C_ROWS * (C_COLUMNS + A_ROW) + up(b, FNN_LANES);
   const size_t whole = FN(fnn_gemm_sparse_scratch)(k); /* of half of the steps more rows are listed */
   const size_t half = FN(fnn_gemm_sparse_scratch)(k - k / 2);
   const size_t sparse = whole > half ? whole : half;
@@ -142,7 +141,7 @@ static void dense(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, siz
   const size_t tile_rows = (size_t)kernels->tile_rows;
   const size_t width = kernels->tile_vectors[tile_rows] * FNN_LANES; /* of a packed panel */
   real *const c_scratch = scratch;
-  real *const a_scratch = c_scratch + C_SCRATCH;
+  real *const a_scratch = c_scratch + C_ROWS * C_COLUMNS;
   real *const b_scratch = a_scratch + C_ROWS * A_ROW;
 
   for (size_t jc = n0; jc < n1; jc += block.columns) {
@@ -153,7 +152,7 @@ static void dense(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, siz
       if (block.pack_b)
         FN(fnn_pack_b)(b_scratch, s, pc, pc1, jc, jc1, width);
 
-      const size_t row_blocks = block_count(m1 - m0, block.rows);
+      const size_t row_blocks = block_count(m1 - m0, C_ROWS);
       for (size_t r = 0; r < row_blocks; r++) {
         const size_t ic = m0 + (m1 - m0) * r / row_blocks;
         const size_t ic1 = m0 + (m1 - m0) * (r + 1) / row_blocks;

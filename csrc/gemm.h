@@ -46,6 +46,7 @@ size_t FN(fnn_gemm_scratch)(size_t n, size_t k);
 #define C_COLUMNS 512 /* most columns of a block of C that B is not packed for */
 
 static inline size_t least(size_t a, size_t b) { return a < b ? a : b; }
+static inline size_t greatest(size_t a, size_t b) { return a > b ? a : b; }
 static inline size_t up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
 /* How many blocks of at most so many things; at least one. */

@@ -107,7 +107,12 @@ static void multiply_halves(worker *w, const FN(fnn_product) *s, real *second, s
     FN(fnn_add_half)(s, second + first * s->c_row, s->c_row, first, w->last * runs, 0, s->n);
 }
 
-#define MANY_INPUTS 512 /* of a layer whose outputs are sums of two halves: docs/arithmetic.md */
+#define MANY_INPUTS 512           /* layers of so many sum them in two halves: docs/arithmetic.md; */
+#define MOST_WEIGHTS (512 * 1024) /* larger kernels stay in no thread's cache, so they gain nothing */
+
+static int in_halves(const fnn_param *kernel) {
+  return kernel->rows >= MANY_INPUTS && kernel->rows * kernel->columns <= MOST_WEIGHTS;
+}
 
 /* y = activation(x W + b) */
 void FN(fnn_dense_forward)(worker *w, const fnn_op *op) {
@@ -121,7 +126,7 @@ void FN(fnn_dense_forward)(worker *w, const fnn_op *op) {
       .a = x->value, .a_row = run_stride(x), .a_step = 1,
       .b = kernel->value, .b_row = kernel->ld,
       .c = y->value, .c_row = run_stride(y),
-      .in_halves = kernel->rows >= MANY_INPUTS,
+      .in_halves = in_halves(kernel),
       .epilogue = op->bias >= 0 || op->activation != FNN_LINEAR ? dense_forward_epilogue : NULL,
       .context = &context,
   };
