@@ -19,6 +19,8 @@ typedef struct FN(fnn_product) {
   int in_halves; /* a stored C is two sums: of the first k / 2 steps, rounded down, and of the
                     others; accumulate must be 0 */
   int a_sparse; /* most of A is zero: the terms that it makes zero are left out (gemm_sparse.c) */
+  int skips_zero_rows; /* with a_sparse: rows of C whose A is zero are neither made nor shown to the
+                          epilogue */
   /* Called once for every finished block, rows i0..i1 and columns j0..j1 of C, which begins at
    * `block` with row stride `row`, while it is still in the cache. May be NULL if c is not. */
   void (*epilogue)(void *context, real *block, size_t row, size_t i0, size_t i1, size_t j0,

@@ -11,7 +11,8 @@
  *           rows
  *
  * Cost: 2 n FLOPs for every element of A that is not zero, at about half the rate of a dense tile,
- * because a row of B that was loaded serves one row of C only; m k compares, once.
+ * because a row of B that was loaded serves one row of C only; m k compares, once. With
+ * skips_zero_rows, rows of zeros cost these compares only.
  */
 #include "gemm.h"
 
@@ -25,6 +26,7 @@ typedef struct {
   real *values;
   uint32_t *steps;    /* rows of B, counted from the block's first */
   uint32_t *starts;   /* of block p and row i in the list: starts[p*rows + i] */
+  uint32_t *end;      /* of the last block's last row */
 } list;
 
 static size_t rows_listed(size_t k) {
@@ -65,6 +67,19 @@ static void list_nonzeros(list *to, const FN(fnn_product) *s, size_t i0, real *t
     }
   }
   *start = count;
+  to->end = start;
+}
+
+/* Where a run of rows from `row` on ends, all with elements or all without. */
+static size_t end_of_run(const list *l, size_t row, size_t end, int filled) {
+  for (; row < end; row++) {
+    uint32_t count = 0;
+    for (const uint32_t *start = l->starts + row; start < l->end; start += l->rows)
+      count += start[1] - start[0];
+    if (!count == filled)
+      break;
+  }
+  return row;
 }
 
 void FN(fnn_gemm_sparse)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, size_t n1,
@@ -91,8 +106,14 @@ void FN(fnn_gemm_sparse)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t 
 
     for (size_t jc = n0; jc < n1; jc += block) {
       const size_t jc1 = least(jc + block, n1);
-      for (size_t ic = i0; ic < i1; ic += rows) {
-        const size_t ic1 = least(ic + rows, i1);
+      for (size_t ic = i0, ic1; ic < i1; ic = ic1) {
+        if (s->skips_zero_rows)
+          ic = i0 + end_of_run(&nonzero, ic - i0, i1 - i0, 0);
+        ic1 = least(ic + rows, i1);
+        if (s->skips_zero_rows)
+          ic1 = i0 + end_of_run(&nonzero, ic - i0, ic1 - i0, 1);
+        if (ic == ic1)
+          break;
         real *c = s->c ? s->c + ic * s->c_row + jc : c_scratch;
         const size_t c_row = s->c ? s->c_row : block;
         for (size_t j = jc; j < jc1; j += width) {

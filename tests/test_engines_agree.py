@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from engines import CASES, ENGINES, make, restore, snapshot, train
+from engines import CASES, ENGINES, Case, make, restore, snapshot, train
 
-from fastnn import optimizers
+from fastnn import _core, optimizers
+from fastnn.layers import Dense, Input
 
 RULES = {
     "sgd": {"class_name": "SGD", "config": {"learning_rate": 0.05}},
@@ -83,3 +84,28 @@ def test_rules_in_float32(rule):
 @pytest.mark.parametrize("name", CASES)
 def test_without_rewrites(name):
     agree(trainings(name, "float64", "momentum", epochs=2, fuse=False), 1e-12, 1e-14)
+
+
+@pytest.mark.parametrize("decay", [None, 0.1])
+def test_weights_of_inputs_that_are_zero_in_the_whole_batch(decay):
+    """Their gradients are zero: plain SGD leaves them out, but not their decay."""
+    rng = np.random.default_rng(4)
+    inputs = Input((200,))
+    outputs = Dense(3)(Dense(130, activation="relu")(inputs))
+    x = (rng.random((24, 200)) * (rng.random((24, 200)) < 0.05)).astype("float32")
+    idle = ~x.any(axis=0)
+    assert 0.2 < idle.mean() < 0.5
+    case = Case([inputs], [outputs], ["mse"], [x], [rng.random((24, 3)).astype("float32")])
+    start = snapshot(case)
+    found = {}
+    for engine, threads in [("numpy", 1), ("c", 1), ("c", 2), ("c", 3)]:
+        _core.set_num_threads(threads)
+        restore(case, start)
+        train(case, ENGINES[engine], optimizers.SGD(0.05, weight_decay=decay), epochs=2)
+        found[engine, threads] = kernel = snapshot(case)[0]
+        shrunk = start[0][idle] * (1 - 0.05 * (decay or 0)) ** 2
+        np.testing.assert_allclose(kernel[idle], shrunk, rtol=1e-6)
+        assert np.any(kernel[~idle] != start[0][~idle])
+    np.testing.assert_allclose(found["numpy", 1], found["c", 1], rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(found["c", 1], found["c", 2])
+    np.testing.assert_array_equal(found["c", 1], found["c", 3])

@@ -238,6 +238,7 @@ static void dense_kernel_gradient(worker *w, const fnn_op *op, size_t from, size
       .a = x->value, .a_row = 1, .a_step = run_stride(x),
       .b = y->grad, .b_row = run_stride(y),
       .c = fused ? NULL : kernel->grad, .c_row = kernel->ld,
+      .skips_zero_rows = fused && w->program->rule == FNN_SGD && w->c[0] == 0,
       .accumulate = op->kernel_mode == FNN_ACCUMULATE,
       .epilogue = fused ? dense_update_epilogue : NULL,
       .context = &context,
