@@ -119,17 +119,23 @@ static void block_of_tiles(real *c, size_t c_row, operand a, operand b, size_t m
   const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
   /* Tiles of nearly equal height: 32 rows are 6+5+5+6+5+5, never 6+6+6+6+6+2. */
   const size_t tile_rows = (size_t)kernels->tile_rows;
-  const size_t tiles = (m + tile_rows - 1) / tile_rows, highest = (m + tiles - 1) / tiles;
+  const size_t tiles = (m + tile_rows - 1) / tile_rows;
+  const size_t lowest = m / tiles, highest = (m + tiles - 1) / tiles;
   const size_t width = b.step ? b.row : kernels->tile_vectors[highest] * FNN_LANES;
   for (size_t j = 0; j < n; j += width) {
     const real *panel = b.step ? b.from + j / width * b.step : b.from + j;
     const size_t columns = least(width, n - j);
-    for (size_t t = 0; t < tiles; t++) {
-      const size_t i = m * t / tiles, i1 = m * (t + 1) / tiles;
-      if (accumulate && t + 1 < tiles) /* this block of C may have left the caches */
-        fetch(c + i1 * c_row + j, c_row, m * (t + 2) / tiles - i1, columns);
+    for (size_t i = 0, rest = 0; i < m;) { /* tile t begins at m t / tiles */
+      size_t i1 = i + lowest;
+      if ((rest += m - lowest * tiles) >= tiles) {
+        rest -= tiles;
+        i1++;
+      }
+      if (accumulate && i1 < m) /* this block of C may have left the caches */
+        fetch(c + i1 * c_row + j, c_row, least(highest, m - i1), columns);
       kernels->gemm_tile(c + i * c_row + j, c_row, a.from + i * a.row, a.row, a.step, panel, b.row,
                          i1 - i, columns, k, accumulate);
+      i = i1;
     }
   }
 }
