@@ -23,6 +23,7 @@
 #define PAGE 4096             /* rows of B whole pages apart share a few cache sets: then, and */
 #define PACK_B_ROWS 64        /* with enough rows of C to pay for it, B is packed; */
 #define PACK_B_MANY_ROWS 512  /* with so many always: its rows lie on as many pages */
+#define PACK_B_STEPS 8        /* rows of B that are packed at a time: they follow in a panel */
 #define TURN_ROWS (2 * FNN_LANES)
 #define TURN_ELEMENTS (64 * 1024)
 #define PACK_A_STEPS 48       /* shorter columns of A are read where they lie, */
@@ -77,15 +78,17 @@ void FN(fnn_pack_b)(real *to, const FN(fnn_product) *s, size_t p0, size_t p1, si
                          p1 - p0);
     return;
   }
-  for (size_t p = p0; p < p1; p++) { /* B is read as it lies in memory */
-    const real *row = s->b + p * s->b_row;
+  for (size_t p = p0; p < p1; p += PACK_B_STEPS) { /* B is read nearly as it lies in memory */
+    const size_t steps = least(PACK_B_STEPS, p1 - p);
     real *panel = to + (p - p0) * width;
     for (size_t j = n0; j < n1; j += width, panel += step) {
+      const real *from = s->b + p * s->b_row + j;
       const size_t n = least(width, n1 - j);
-      if (n == FNN_LANES) /* a size that is known needs no call */
-        memcpy(panel, row + j, FNN_LANES * sizeof(real));
-      else
-        memcpy(panel, row + j, n * sizeof(real));
+      for (size_t i = 0; i < steps; i++)
+        if (n == FNN_LANES) /* a size that is known needs no call */
+          memcpy(panel + i * width, from + i * s->b_row, FNN_LANES * sizeof(real));
+        else
+          memcpy(panel + i * width, from + i * s->b_row, n * sizeof(real));
     }
   }
 }

@@ -55,11 +55,13 @@ static void dense_forward_epilogue(void *context, real *block, size_t row, size_
 
 #define MANY_WEIGHTS (32 * 1024)
 
-/* Whether many weights meet few samples: then it costs more to move the weights from cache to cache
- * than to wait for other threads, and each thread should read its own part of them. Else products
- * are divided by samples. */
+/* Whether many weights meet few samples: then it costs more to move the weights from cache to cache,
+ * or to copy them, than to wait for other threads, and each thread should read its own part of them.
+ * Else products are divided by samples. */
 static int divides_weights(const worker *w, const FN(fnn_product) *s) {
-  return w->threads > 1 && s->m <= FEW_ROWS * (size_t)w->threads && s->n * s->k > MANY_WEIGHTS;
+  const size_t threads = (size_t)w->threads;
+  const size_t few = FN(fnn_packs_b)(s, s->m / threads) ? MANY_SAMPLES - 1 : FEW_ROWS;
+  return threads > 1 && s->m <= few * threads && s->n * s->k > MANY_WEIGHTS;
 }
 
 /* By columns of the result; but then every thread would list all zeros that are left out. */
