@@ -16,7 +16,7 @@
 
 #define K_BLOCK 512           /* steps after which partial sums go to C and A is packed anew */
 #define B_BLOCK (1024 * 1024) /* most elements of a packed block of B */
-#define B_WIDTH 4             /* times as many columns as C has rows: A is packed anew for each */
+#define B_WIDTH 4             /* times the rows of C: its columns, at most, as A is packed for each */
 #define C_ROWS 48             /* rows of a block of C */
 #define A_ROW (K_BLOCK + FNN_LANES) /* of a packed block of A: not whole pages apart */
 #define PANEL (8 * FNN_LANES) /* the widest */
