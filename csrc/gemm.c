@@ -5,7 +5,7 @@
  * The loops, from outside (BLIS's five, see Van Zee and van de Geijn, ACM TOMS 41(3), 2015):
  *   columns of C
  *     p, so that all rows use a packed block of B while a cache has it; all, if C is not stored
- *       rows of C, so that a block of C (and a packed block of A) stays in L2
+ *       rows of C, so that a block of C (and a packed block of A) stays in L2, or in L3 if it is wide
  *         p in steps of at most K_BLOCK, so that a packed block of A stays in L2
  *           panels of B
  *             tiles of rows
@@ -16,7 +16,7 @@
 
 #define K_BLOCK 512           /* steps after which partial sums go to C and A is packed anew */
 #define B_BLOCK (1024 * 1024) /* most elements of a packed block of B */
-#define B_WIDTH 4             /* times the rows of C: its columns, at most, as A is packed for each */
+#define B_WIDTH 4             /* a block of B is at most so many times as wide as C is high */
 #define C_ROWS 48             /* rows of a block of C */
 #define A_ROW (K_BLOCK + FNN_LANES) /* of a packed block of A: not whole pages apart */
 #define PANEL (8 * FNN_LANES) /* the widest */

@@ -19,8 +19,8 @@ typedef struct FN(fnn_product) {
   int in_halves; /* a stored C is two sums: of the first k / 2 steps, rounded down, and of the
                     others; accumulate must be 0 */
   int a_sparse; /* most of A is zero: the terms that it makes zero are left out (gemm_sparse.c) */
-  int skips_zero_rows; /* with a_sparse: rows of C whose A is zero are neither made nor shown to the
-                          epilogue */
+  int skips_zero_rows; /* with a_sparse, and a C that is not stored: rows whose A is zero are neither
+                          made nor shown to the epilogue */
   /* Called once for every finished block, rows i0..i1 and columns j0..j1 of C, which begins at
    * `block` with row stride `row`, while it is still in the cache. May be NULL if c is not. */
   void (*epilogue)(void *context, real *block, size_t row, size_t i0, size_t i1, size_t j0,
@@ -45,7 +45,7 @@ size_t FN(fnn_gemm_scratch)(size_t n, size_t k);
 
 /* --- shared by gemm.c and gemm_sparse.c ------------------------------------------------------ */
 
-#define C_COLUMNS 512 /* most columns of a block of C that B is not packed for */
+#define C_COLUMNS 512 /* most columns of a block of C, unless C is stored and B is packed */
 
 static inline size_t least(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t greatest(size_t a, size_t b) { return a > b ? a : b; }

@@ -70,13 +70,13 @@ static void list_nonzeros(list *to, const FN(fnn_product) *s, size_t i0, real *t
   to->end = start;
 }
 
-/* Where a run of rows from `row` on ends, all with elements or all without. */
+/* Where a run of rows from `row` on ends, all with elements or all without; `row` if there is none. */
 static size_t end_of_run(const list *l, size_t row, size_t end, int filled) {
   for (; row < end; row++) {
     uint32_t count = 0;
     for (const uint32_t *start = l->starts + row; start < l->end; start += l->rows)
       count += start[1] - start[0];
-    if (!count == filled)
+    if ((count > 0) != filled)
       break;
   }
   return row;
@@ -90,7 +90,8 @@ void FN(fnn_gemm_sparse)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t 
    * is finished panel by panel, so that B is read only once. */
   const size_t block = s->c ? width : least(up(n1 - n0, width), C_COLUMNS / width * width);
   const size_t rows = s->c ? ROWS : C_SCRATCH / block; /* of which all share a packed B */
-  const int pack_b = FN(fnn_packs_b)(s, least(rows, m1 - m0));
+  /* Only if it must be where runs of rows that are not zero may be too short to pay for it. */
+  const int pack_b = FN(fnn_packs_b)(s, s->skips_zero_rows ? 1 : least(rows, m1 - m0));
   real *const c_scratch = scratch;
   real *const b_scratch = c_scratch + C_SCRATCH;
   real *const turned = b_scratch + s->k * 8 * FNN_LANES;

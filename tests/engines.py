@@ -82,11 +82,13 @@ class Case:
         return engine
 
 
-def train(case, cls, optimizer, *, epochs=3, batch=None, seed=7, shuffle=5, **options):
+def train(case, cls, optimizer, *, epochs=3, batch=None, seed=7, shuffle=5, threads=0, **options):
     """Train `case`; return the results of every epoch. The weights are changed."""
     prog = case.build(optimizer, **options)
     batch = batch or case.rows
     engine = case.engine(cls, prog, batch)
+    if threads:
+        engine.use_threads(threads)
     rng = np.random.default_rng(shuffle)
     logs = []
     steps = -(-case.rows // batch)

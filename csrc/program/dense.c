@@ -60,7 +60,7 @@ static void dense_forward_epilogue(void *context, real *block, size_t row, size_
  * Else products are divided by samples. */
 static int divides_weights(const worker *w, const FN(fnn_product) *s) {
   const size_t threads = (size_t)w->threads;
-  const size_t few = FN(fnn_packs_b)(s, s->m / threads) ? MANY_SAMPLES - 1 : FEW_ROWS;
+  const size_t few = FN(fnn_packs_b)(s, s->m / threads) ? FEW_ROWS_PACKED : FEW_ROWS;
   return threads > 1 && s->m <= few * threads && s->n * s->k > MANY_WEIGHTS;
 }
 

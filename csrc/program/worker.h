@@ -92,10 +92,13 @@ static inline void share(const worker *w, size_t n, size_t unit, size_t *from, s
 }
 
 /* For each thread: rows up to which products may be divided by weights, so that threads wait for
- * each other; and samples, which have a row or more, from which on a batch may pass in parts. */
+ * each other, more if B is packed; and samples, which have a row or more, from which on a batch may
+ * pass in parts. */
 #define FEW_ROWS 64
+#define FEW_ROWS_PACKED 191
 #define MANY_SAMPLES 192
-_Static_assert(FEW_ROWS < MANY_SAMPLES, "a thread would wait for one that has no part left");
+_Static_assert(FEW_ROWS < MANY_SAMPLES && FEW_ROWS_PACKED < MANY_SAMPLES,
+               "a thread would wait for one that has no part left");
 
 /* Activations that need a whole row. */
 static inline int by_row(int activation) {

@@ -126,6 +126,12 @@ static void cases(void) {
   product(96, page, 2 * 520, 0, 1, PART | IN_HALVES);
   product(600, 200, 1101, 3, 1, IN_HALVES);
   product(600, 200, 1101, 3, 0.2, IN_HALVES | SPARSE);
+  product(140, 560, 1030, 3, 1, B_TRANSPOSED); /* a packed block wider than C_COLUMNS */
+  for (int by_columns = 0; by_columns <= A_BY_COLUMNS; by_columns += A_BY_COLUMNS) {
+    const int skips = by_columns | SPARSE | SCRATCH_C | SKIPS_ZERO_ROWS;
+    product(100, 700, 1300, 1, 0.0005, skips); /* rows with elements in a later block only, */
+    product(150, 700, 130, 1, 0.2, skips);     /* and longer runs of rows than a block has */
+  }
   product(2 * FNN_LANES, 2, 500, 0, 1, B_TRANSPOSED); /* turned over, or nearly */
   product(2 * FNN_LANES, 100, 600, 3, 1, B_TRANSPOSED);
   product(2 * FNN_LANES - 2, 37, 20, 0, 1, B_TRANSPOSED);
