@@ -65,7 +65,8 @@ def left_by(cls, case, start, batch, threads=None, rule=optimizers.Adam):
 
 def trained(case, start, threads, batch=32, rule=optimizers.Adam):
     """Return the same as bytes."""
-    return b"".join(array.tobytes() for array in left_by(CEngine, case, start, batch, threads, rule))
+    left = left_by(CEngine, case, start, batch, threads, rule)
+    return b"".join(array.tobytes() for array in left)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
