@@ -64,8 +64,7 @@ size_t FN(fnn_gemm_scratch)(size_t n, size_t k) {
   const size_t dense = C_ROWS * (C_COLUMNS + A_ROW) + up(b, FNN_LANES);
   const size_t whole = FN(fnn_gemm_sparse_scratch)(k); /* of half of the steps more rows are listed */
   const size_t half = FN(fnn_gemm_sparse_scratch)(k - k / 2);
-  const size_t sparse = whole > half ? whole : half;
-  return dense > sparse ? dense : sparse;
+  return greatest(dense, greatest(whole, half));
 }
 
 void FN(fnn_pack_b)(real *to, const FN(fnn_product) *s, size_t p0, size_t p1, size_t n0, size_t n1,

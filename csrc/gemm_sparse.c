@@ -26,7 +26,6 @@ typedef struct {
   real *values;
   uint32_t *steps;    /* rows of B, counted from the block's first */
   uint32_t *starts;   /* of block p and row i in the list: starts[p*rows + i] */
-  uint32_t *end;      /* of the last block's last row */
 } list;
 
 static size_t rows_listed(size_t k) {
@@ -67,14 +66,14 @@ static void list_nonzeros(list *to, const FN(fnn_product) *s, size_t i0, real *t
     }
   }
   *start = count;
-  to->end = start;
 }
 
 /* Where a run of rows from `row` on ends, all with elements or all without; `row` if there is none. */
-static size_t end_of_run(const list *l, size_t row, size_t end, int filled) {
+static size_t end_of_run(const list *l, size_t k, size_t row, size_t end, int filled) {
   for (; row < end; row++) {
+    const uint32_t *start = l->starts + row;
     uint32_t count = 0;
-    for (const uint32_t *start = l->starts + row; start < l->end; start += l->rows)
+    for (size_t p = 0; p < k; p += l->depth, start += l->rows)
       count += start[1] - start[0];
     if ((count > 0) != filled)
       break;
@@ -109,10 +108,10 @@ void FN(fnn_gemm_sparse)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t 
       const size_t jc1 = least(jc + block, n1);
       for (size_t ic = i0, ic1; ic < i1; ic = ic1) {
         if (s->skips_zero_rows)
-          ic = i0 + end_of_run(&nonzero, ic - i0, i1 - i0, 0);
+          ic = i0 + end_of_run(&nonzero, s->k, ic - i0, i1 - i0, 0);
         ic1 = least(ic + rows, i1);
         if (s->skips_zero_rows)
-          ic1 = i0 + end_of_run(&nonzero, ic - i0, ic1 - i0, 1);
+          ic1 = i0 + end_of_run(&nonzero, s->k, ic - i0, ic1 - i0, 1);
         if (ic == ic1)
           break;
         real *c = s->c ? s->c + ic * s->c_row + jc : c_scratch;

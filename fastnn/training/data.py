@@ -179,10 +179,10 @@ def _misfit(model: Any, tensor: Any, array: np.ndarray, shape: tuple[int, ...], 
     who = f"{method}: {layer}" if layer else f"{method}: input '{tensor.name}'"
     size, got = int(np.prod(shape)), int(np.prod(sample))
     if array.shape == shape:
+        or_all = ", or if these are all samples, begin with Input(x.shape[1:])"
         return (
             f"{who} expects a batch of shape {batch_shape(shape)}, got a single sample of shape "
-            f"{array.shape}: add the batch axis, x[None]"
-            + (", or if these are all samples, begin with Input(x.shape[1:])" * (len(shape) > 1))
+            f"{array.shape}: add the batch axis, x[None]{or_all if len(shape) > 1 else ''}"
         )
     if len(shape) == len(sample) == 1:
         which = f" from input '{tensor.name}'" if layer and len(model.inputs) > 1 else ""
