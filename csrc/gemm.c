@@ -111,9 +111,11 @@ typedef struct {
 } operand;
 
 static void fetch(const real *c, size_t c_row, size_t rows, size_t columns) {
-  for (size_t i = 0; i < rows; i++)
+  for (size_t i = 0; i < rows; i++) {
     for (size_t j = 0; j < columns; j += FNN_LANES)
       __builtin_prefetch(c + i * c_row + j, 1);
+    __builtin_prefetch(c + i * c_row + columns - 1, 1); /* a row need not begin with a cache line */
+  }
 }
 
 static void block_of_tiles(real *c, size_t c_row, operand a, operand b, size_t m, size_t n, size_t k,
