@@ -10,6 +10,7 @@
  *           panels of B
  *             tiles of rows
  */
+#include <stdint.h>
 #include <string.h>
 
 #include "gemm.h"
@@ -35,13 +36,9 @@ int FN(fnn_packs_b)(const FN(fnn_product) *s, size_t m) {
   return s->b_transposed || (is_paged(s->b_row) && m >= PACK_B_ROWS);
 }
 
-typedef struct {
-  size_t columns, depth; /* of a block of C, and of the block of B that is packed at a time */
-  int pack_b, pack_a;
-} blocking;
-
-static blocking choose(const FN(fnn_product) *s, size_t m, size_t n) {
-  blocking block;
+FN(fnn_blocking) FN(fnn_choose_blocking)(const FN(fnn_product) *s, size_t m, size_t n) {
+  const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
+  FN(fnn_blocking) block = {.width = kernels->tile_vectors[kernels->tile_rows] * FNN_LANES};
   block.pack_b = FN(fnn_packs_b)(s, m) || m >= PACK_B_MANY_ROWS;
   block.pack_a = s->a_step == 1 ? s->a_row != 1 && is_paged(s->a_row) && n >= PACK_A_COLUMNS
                                 : s->k >= PACK_A_STEPS;
@@ -110,12 +107,12 @@ typedef struct {
   size_t row, step;
 } operand;
 
+/* The cache lines of these rows, which need not begin with one. */
 static void fetch(const real *c, size_t c_row, size_t rows, size_t columns) {
-  for (size_t i = 0; i < rows; i++) {
-    for (size_t j = 0; j < columns; j += FNN_LANES)
-      __builtin_prefetch(c + i * c_row + j, 1);
-    __builtin_prefetch(c + i * c_row + columns - 1, 1); /* a row need not begin with a cache line */
-  }
+  const uintptr_t line = FNN_LANES * sizeof(real);
+  for (size_t i = 0; i < rows; i++, c += c_row)
+    for (uintptr_t at = (uintptr_t)c / line * line; at < (uintptr_t)(c + columns); at += line)
+      __builtin_prefetch((const void *)at, 1);
 }
 
 static void block_of_tiles(real *c, size_t c_row, operand a, operand b, size_t m, size_t n, size_t k,
@@ -144,50 +141,51 @@ static void block_of_tiles(real *c, size_t c_row, operand a, operand b, size_t m
   }
 }
 
+real *FN(fnn_packed_block)(real *scratch) { return scratch + C_ROWS * (C_COLUMNS + A_ROW); }
+
+void FN(fnn_gemm_block)(const FN(fnn_product) *s, const FN(fnn_blocking) *block, const real *packed,
+                        size_t m0, size_t m1, size_t n0, size_t n1, size_t p0, size_t p1,
+                        real *scratch) {
+  real *const a_scratch = scratch + C_ROWS * C_COLUMNS;
+  const size_t row_blocks = block_count(m1 - m0, C_ROWS);
+  for (size_t r = 0; r < row_blocks; r++) {
+    const size_t i0 = m0 + (m1 - m0) * r / row_blocks;
+    const size_t i1 = m0 + (m1 - m0) * (r + 1) / row_blocks;
+    real *c = s->c ? s->c + i0 * s->c_row + n0 : scratch;
+    const size_t c_row = s->c ? s->c_row : block->columns;
+    const size_t parts = block_count(p1 - p0, K_BLOCK);
+    for (size_t part = 0; part < parts; part++) {
+      const size_t p = p0 + (p1 - p0) * part / parts;
+      const size_t steps = p0 + (p1 - p0) * (part + 1) / parts - p;
+      operand a = {s->a + i0 * s->a_row + p * s->a_step, s->a_row, s->a_step};
+      if (block->pack_a) {
+        pack_a(a_scratch, a.from, s->a_row, s->a_step, i1 - i0, steps);
+        a = (operand){a_scratch, A_ROW, 1};
+      }
+      const operand b = packed ? (operand){packed + (p - p0) * block->width, block->width,
+                                           (p1 - p0) * block->width}
+                               : (operand){s->b + p * s->b_row + n0, s->b_row, 0};
+      block_of_tiles(c, c_row, a, b, i1 - i0, n1 - n0, steps, s->accumulate || p > 0);
+    }
+    if (s->epilogue && p1 == s->k)
+      s->epilogue(s->context, c, c_row, i0, i1, n0, n1);
+  }
+}
+
 static void dense(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, size_t n1,
                   real *scratch) {
-  const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
-  const blocking block = choose(s, m1 - m0, n1 - n0);
-  const size_t tile_rows = (size_t)kernels->tile_rows;
-  const size_t width = kernels->tile_vectors[tile_rows] * FNN_LANES; /* of a packed panel */
-  real *const c_scratch = scratch;
-  real *const a_scratch = c_scratch + C_ROWS * C_COLUMNS;
-  real *const b_scratch = a_scratch + C_ROWS * A_ROW;
-
-  for (size_t jc = n0; jc < n1; jc += block.columns) {
-    const size_t jc1 = least(jc + block.columns, n1);
-    size_t pc = 0;
+  const FN(fnn_blocking) block = FN(fnn_choose_blocking)(s, m1 - m0, n1 - n0);
+  real *packed = block.pack_b ? FN(fnn_packed_block)(scratch) : NULL;
+  for (size_t j = n0; j < n1; j += block.columns) {
+    const size_t j1 = least(j + block.columns, n1);
+    size_t p = 0;
     do { /* at least once: k = 0 still writes zeros */
-      const size_t pc1 = least(pc + block.depth, s->k);
-      if (block.pack_b)
-        FN(fnn_pack_b)(b_scratch, s, pc, pc1, jc, jc1, width);
-
-      const size_t row_blocks = block_count(m1 - m0, C_ROWS);
-      for (size_t r = 0; r < row_blocks; r++) {
-        const size_t ic = m0 + (m1 - m0) * r / row_blocks;
-        const size_t ic1 = m0 + (m1 - m0) * (r + 1) / row_blocks;
-        real *c = s->c ? s->c + ic * s->c_row + jc : c_scratch;
-        const size_t c_row = s->c ? s->c_row : block.columns;
-        const size_t steps = block_count(pc1 - pc, K_BLOCK);
-        for (size_t step = 0; step < steps; step++) {
-          const size_t p0 = pc + (pc1 - pc) * step / steps;
-          const size_t p1 = pc + (pc1 - pc) * (step + 1) / steps;
-          operand a = {s->a + ic * s->a_row + p0 * s->a_step, s->a_row, s->a_step};
-          if (block.pack_a) {
-            pack_a(a_scratch, a.from, s->a_row, s->a_step, ic1 - ic, p1 - p0);
-            a = (operand){a_scratch, A_ROW, 1};
-          }
-          const operand b = block.pack_b
-                                ? (operand){b_scratch + (p0 - pc) * width, width, (pc1 - pc) * width}
-                                : (operand){s->b + p0 * s->b_row + jc, s->b_row, 0};
-          block_of_tiles(c, c_row, a, b, ic1 - ic, jc1 - jc, p1 - p0, s->accumulate || p0 > 0);
-        }
-
-        if (s->epilogue && pc1 == s->k)
-          s->epilogue(s->context, c, c_row, ic, ic1, jc, jc1);
-      }
-      pc = pc1;
-    } while (pc < s->k);
+      const size_t p1 = least(p + block.depth, s->k);
+      if (packed)
+        FN(fnn_pack_b)(packed, s, p, p1, j, j1, block.width);
+      FN(fnn_gemm_block)(s, &block, packed, m0, m1, j, j1, p, p1, scratch);
+      p = p1;
+    } while (p < s->k);
   }
 }
 

@@ -33,6 +33,21 @@ typedef struct FN(fnn_product) {
 void FN(fnn_gemm)(const FN(fnn_product) *product, size_t m0, size_t m1, size_t n0, size_t n1,
                   real *scratch);
 
+/* For threads that share packed blocks of B: how a dense product of m x n is blocked; room for a
+ * packed block in a thread's scratch memory; and rows m0..m1 of one block of columns and steps, of
+ * which B is packed (NULL: read where it lies). */
+typedef struct {
+  size_t columns, depth; /* of a block */
+  size_t width;          /* of a packed panel */
+  int pack_b, pack_a;
+} FN(fnn_blocking);
+
+FN(fnn_blocking) FN(fnn_choose_blocking)(const FN(fnn_product) *product, size_t m, size_t n);
+real *FN(fnn_packed_block)(real *scratch);
+void FN(fnn_gemm_block)(const FN(fnn_product) *product, const FN(fnn_blocking) *blocking,
+                        const real *packed, size_t m0, size_t m1, size_t n0, size_t n1, size_t p0,
+                        size_t p1, real *scratch);
+
 /* For a product in halves that are not computed together: half 0 or 1 of the steps by itself,
  * without an epilogue; and the rest of the work on rows i0..i1 and columns j0..j1, of which C has
  * the first half, and `block`, with row stride `row`, the second. */

@@ -137,6 +137,25 @@ def test_the_same_bits_on_every_instruction_set_and_thread_count():
     assert len(results) == 1
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(700, 600, 1024), (400, 64, 5120)])
+def test_threads_share_packed_blocks(shape, dtype):
+    """Rows whole pages apart, several blocks of columns or of steps, and uneven parts of rows."""
+    m, k, n = shape
+    x, w, dy = arrays(np.random.default_rng(8), dtype, (m, k), (k, n), (m, n))
+    results = set()
+    for threads in (1, 2, 3):
+        _core.set_num_threads(threads)
+        made = [kernels.dense(x, w), *kernels.dense_gradient(dy, x, w)]
+        results.add(b"".join(a.tobytes() for a in made))
+    _core.set_num_threads(0)
+    assert len(results) == 1
+    for got, (a, b) in zip(made, [(x, w), (dy, w.T), (x.T, dy)], strict=False):
+        expected = a.astype("float64") @ b
+        close = 64 * np.finfo(dtype).eps * np.abs(expected).max()  # of sums of up to 5120 products
+        np.testing.assert_allclose(got, expected, rtol=0, atol=close)
+
+
 @pytest.mark.parametrize("density", [1.0, 0.2])
 def test_a_batch_split_does_not_change_a_bit(density):
     rng = np.random.default_rng(6)

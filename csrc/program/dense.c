@@ -53,8 +53,6 @@ static void dense_forward_epilogue(void *context, real *block, size_t row, size_
   d->w->kernels->activation_forward(block, block, bias, activation, (real)op->a, rows, row, n);
 }
 
-#define MANY_WEIGHTS (32 * 1024)
-
 /* Whether many weights meet few samples: then it costs more to move the weights from cache to cache,
  * or to copy them, than to wait for other threads, and each thread should read its own part of them.
  * Else products are divided by samples. */
@@ -69,9 +67,41 @@ static int by_columns(const worker *w, const FN(fnn_product) *s) {
   return !s->a_sparse && s->n >= 2 * FNN_LANES * (size_t)w->threads;
 }
 
+/* Whether so many rows of so many weights are multiplied that each thread would pack all of B. */
+static int shares_b(const worker *w, const FN(fnn_product) *s) {
+  const size_t rows = s->m / (size_t)w->threads;
+  return w->threads > 1 && !w->in_parts && !s->a_sparse && !s->in_halves && s->n > 1 &&
+         s->n * s->k > MANY_WEIGHTS && rows > FEW_ROWS_PACKED && FN(fnn_packs_b)(s, rows);
+}
+
+#define FEWEST_ROWS 12 /* that are taken at a time: two tiles; */
+#define MOST_ROWS 48   /* and a block of C */
+
+/* The threads pack each block of B together, then take rows as they are done. */
+static void multiply_together(worker *w, const FN(fnn_product) *s) {
+  const FN(fnn_blocking) block = FN(fnn_choose_blocking)(s, s->m, s->n);
+  real *packed = FN(fnn_packed_block)((real *)w->run->scratch);
+  const size_t thread = (size_t)w->thread, threads = (size_t)w->threads;
+  for (size_t j = 0; j < s->n; j += block.columns)
+    for (size_t p = 0; p < s->k; p += block.depth) {
+      const size_t j1 = least(j + block.columns, s->n), p1 = least(p + block.depth, s->k);
+      size_t from, to;
+      enter(w, WHOLE); /* nobody reads the last block any more */
+      share(w, j1 - j, block.width, &from, &to);
+      FN(fnn_offer)(w, s->m * thread / threads, s->m * (thread + 1) / threads);
+      FN(fnn_pack_b)(packed + from * (p1 - p), s, p, p1, j + from, j + to, block.width);
+      barrier(w);
+      while (FN(fnn_take)(w, FEWEST_ROWS, MOST_ROWS, &from, &to) >= 0)
+        FN(fnn_gemm_block)(s, &block, packed, from, to, j, j1, p, p1, w->scratch);
+      w->since = WHOLE;
+    }
+}
+
 /* This thread's part of a product that has `runs` rows for each sample. */
 static void multiply(worker *w, const FN(fnn_product) *s, size_t runs) {
-  if (divides_weights(w, s) && by_columns(w, s)) {
+  if (shares_b(w, s)) {
+    multiply_together(w, s);
+  } else if (divides_weights(w, s) && by_columns(w, s)) {
     size_t from, to;
     enter(w, WHOLE);
     share(w, s->n, FNN_LANES, &from, &to);
@@ -227,30 +257,34 @@ static size_t line_of(size_t e, size_t lines, size_t length, size_t unit) {
   return e >= lines * length ? lines : e / length / unit * unit;
 }
 
-/* dW = x' dz, and the optimizer's step, if it needs nothing else, for about elements from..to. */
-static void dense_kernel_gradient(worker *w, const fnn_op *op, size_t from, size_t to) {
+/* dW = x' dz, and the optimizer's step, if it needs nothing else. */
+static FN(fnn_product) kernel_gradient(worker *w, const fnn_op *op, dense_context *context) {
   const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
   const fnn_param *kernel = &w->program->params[op->kernel];
-  const size_t inputs = kernel->rows, outputs = kernel->columns;
-  dense_context context = {w, op};
   const int fused = op->kernel_mode == FNN_FUSED;
-  const FN(fnn_product) dw = {
-      .a_sparse = sparse(w, op->x, 0, outputs),
-      .m = inputs, .n = outputs, .k = w->n * x->rows,
+  *context = (dense_context){w, op};
+  return (FN(fnn_product)){
+      .a_sparse = sparse(w, op->x, 0, kernel->columns),
+      .m = kernel->rows, .n = kernel->columns, .k = w->n * x->rows,
       .a = x->value, .a_row = 1, .a_step = run_stride(x),
       .b = y->grad, .b_row = run_stride(y),
       .c = fused ? NULL : kernel->grad, .c_row = kernel->ld,
       .skips_zero_rows = fused && w->program->rule == FNN_SGD && w->c[0] == 0,
       .accumulate = op->kernel_mode == FNN_ACCUMULATE,
       .epilogue = fused ? dense_update_epilogue : NULL,
-      .context = &context,
+      .context = context,
   };
+}
+
+/* About its elements from..to. */
+static void part_of_gradient(worker *w, const FN(fnn_product) *dw, size_t from, size_t to) {
+  const size_t inputs = dw->m, outputs = dw->n;
   if (inputs >= 2 * FNN_LANES * (size_t)w->threads || inputs >= outputs) {
     const size_t unit = outputs == 1 ? FNN_LANES : w->divided ? (size_t)w->kernels->tile_rows : 1;
-    FN(fnn_gemm)(&dw, line_of(from, inputs, outputs, unit), line_of(to, inputs, outputs, unit), 0,
+    FN(fnn_gemm)(dw, line_of(from, inputs, outputs, unit), line_of(to, inputs, outputs, unit), 0,
                  outputs, w->scratch);
   } else {
-    FN(fnn_gemm)(&dw, 0, inputs, line_of(from, outputs, inputs, FNN_LANES),
+    FN(fnn_gemm)(dw, 0, inputs, line_of(from, outputs, inputs, FNN_LANES),
                  line_of(to, outputs, inputs, FNN_LANES), w->scratch);
   }
 }
@@ -262,20 +296,27 @@ void FN(fnn_dense_parameters)(worker *w, const fnn_op *op) {
   enter(w, PARAMETERS);
   if (biased)
     dense_bias_gradient(w, op, &w->program->tensors[op->y]);
-  if (trains_kernel(op) && !w->divided)
-    dense_kernel_gradient(w, op, part_of(w, w->thread, op), part_of(w, w->thread + 1, op));
+  if (trains_kernel(op) && !w->divided) {
+    dense_context context;
+    const FN(fnn_product) dw = kernel_gradient(w, op, &context);
+    if (shares_b(w, &dw))
+      multiply_together(w, &dw);
+    else
+      part_of_gradient(w, &dw, part_of(w, w->thread, op), part_of(w, w->thread + 1, op));
+  }
 }
 
 #define LEAST_ELEMENTS 4096 /* that are worth being taken by themselves */
 
-/* Not if the work is too little, if every part of it is to be timed, or if a kernel's gradient has
- * several contributions, whose order must stay. */
+/* Not if the work is too little, if every part of it is to be timed, if a kernel's gradient has
+ * several contributions, whose order must stay, or if the threads may share packed gradients. */
 int FN(fnn_divides_kernels)(const worker *w) {
   const fnn_program *p = w->program;
   size_t elements = 0;
   for (size_t i = 0; i < p->n_backward; i++)
     if (trains_kernel(&p->backward[i])) {
-      if (p->backward[i].kernel_mode == FNN_ACCUMULATE)
+      const FN(fnn_product) dw = {.b_row = run_stride(&p->tensors[p->backward[i].y])};
+      if (p->backward[i].kernel_mode == FNN_ACCUMULATE || FN(fnn_packs_b)(&dw, SIZE_MAX))
         return 0;
       elements += elements_of(w, &p->backward[i]);
     }
@@ -298,9 +339,12 @@ void FN(fnn_dense_kernels)(worker *w) {
       if (trains_kernel(&p->backward[i])) {
         const size_t first = part_of(w, owner, &p->backward[i]);
         const size_t end = begin + part_of(w, owner + 1, &p->backward[i]) - first;
-        if (end > from)
-          dense_kernel_gradient(w, &p->backward[i], first + (from > begin ? from - begin : 0),
-                                first + least(to, end) - begin);
+        if (end > from) {
+          dense_context context;
+          const FN(fnn_product) dw = kernel_gradient(w, &p->backward[i], &context);
+          part_of_gradient(w, &dw, first + (from > begin ? from - begin : 0),
+                           first + least(to, end) - begin);
+        }
         begin = end;
       }
   }

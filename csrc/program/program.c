@@ -82,11 +82,16 @@ static int is_by_sample(const worker *w, const fnn_op *op) {
   if (op->code != FNN_DENSE)
     return op->code != FNN_CALL && !(op->code == FNN_PRELU && op->backward);
   const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
-  return !op->backward ? x->density >= 0 : op->x_mode == FNN_SKIP || y->grad_density >= 0;
+  if (!op->backward)
+    return x->density >= 0;
+  const fnn_param *kernel = &w->program->params[op->kernel];
+  return op->x_mode == FNN_SKIP ||
+         (y->grad_density >= 0 && kernel->rows * kernel->columns <= MANY_WEIGHTS);
 }
 
 /* Whether a large batch can be passed through in parts, which the threads take as they are done
- * with others: no operation may need the whole batch, wait, or still have to look for zeros. */
+ * with others: no operation may need the whole batch, wait, still have to look for zeros, or copy
+ * many weights for every part. */
 static int passes_in_parts(const worker *w) {
   const fnn_program *p = w->program;
   const int train = w->job->mode == FNN_TRAIN;
@@ -110,12 +115,13 @@ static int passes_in_parts(const worker *w) {
 static int step(worker *w, size_t begin) {
   const fnn_program *p = w->program;
   const size_t parameters = FNN_TIME_OPERATIONS + p->n_ops + p->n_backward;
-  if (passes_in_parts(w)) {
+  if ((w->in_parts = passes_in_parts(w))) {
     enter(w, WHOLE); /* until nobody looks for samples of the last batch */
     w->since = ROWS;
     FN(fnn_offer)(w, w->first, w->last);
     while (FN(fnn_take)(w, FEWEST_SAMPLES, MOST_SAMPLES, &w->first, &w->last) >= 0)
       pass(w, begin);
+    w->in_parts = 0;
     w->values_visible = 0; /* also of a thread that came too late for any */
   } else if (pass(w, begin)) {
     return 1;

@@ -38,6 +38,7 @@ typedef struct {
   reach since;         /* what has been done since the last barrier */
   int values_visible;  /* a barrier has passed since the losses wrote their row values */
   real *scratch;
+  int in_parts;        /* threads take samples as they are done, so they may not wait */
   int divided;         /* the kernels are divided while they are trained, not evenly */
   size_t n;            /* samples of this batch */
   size_t first, last;  /* this thread's samples */
@@ -99,6 +100,8 @@ static inline void share(const worker *w, size_t n, size_t unit, size_t *from, s
 #define MANY_SAMPLES 192
 _Static_assert(FEW_ROWS < MANY_SAMPLES && FEW_ROWS_PACKED < MANY_SAMPLES,
                "a thread would wait for one that has no part left");
+
+#define MANY_WEIGHTS (32 * 1024) /* worth being divided among threads, or packed once for all */
 
 /* Activations that need a whole row. */
 static inline int by_row(int activation) {

@@ -170,14 +170,13 @@ static void train(network *net, int threads) {
   run_job(net, &job);
 }
 
-static void same_bits(size_t batch, double density) {
-  static const size_t sizes[] = {520, 129, 64, 1};
+static void same_bits(const size_t sizes[LAYERS + 1], size_t batch, double density, int most) {
   network net;
   make(&net, sizes, batch, density);
   real *expected = zeros(net.count * sizeof(real));
   double sums[2] = {0};
-  for (int threads = 1; threads <= MOST_THREADS; threads++) {
-    label("batch %zu, density %g, %d threads", batch, density, threads);
+  for (int threads = 1; threads <= most; threads++) {
+    label("%zu units, batch %zu, density %g, %d threads", sizes[1], batch, density, threads);
     train(&net, threads);
     if (threads == 1) {
       memcpy(expected, net.state, net.count * sizeof(real));
@@ -244,11 +243,14 @@ static void cases(void) {
   }
   table = 0;
   fnn_set_num_threads(MOST_THREADS);
-  static const size_t batches[] = {800, 400, 32};
+  static const size_t sizes[] = {520, 129, 64, 1}, batches[] = {800, 400, 32};
   for (size_t b = 0; b < COUNT(batches); b++) {
-    same_bits(batches[b], 1);
-    same_bits(batches[b], 0.1);
+    same_bits(sizes, batches[b], 1, MOST_THREADS);
+    same_bits(sizes, batches[b], 0.1, MOST_THREADS);
   }
+  /* Two threads share copies of W' and, since its rows are whole pages, of dy. */
+  static const size_t sharing[] = {390, 4096 / sizeof(real), 70, 1};
+  same_bits(sharing, 400, 1, 2);
   changing_teams();
 }
 
