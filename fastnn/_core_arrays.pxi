@@ -15,10 +15,11 @@ cdef void param_of(fnn_param *p, value, grad=None):
     p.columns = p.ld = value.shape[value.ndim - 1]
 
 
-# The scratch memory of the last call, if none is running: memory that the system hands out anew is
-# zeroed page by page, which cost large products 10 % of their time.
+# Scratch memory that no call is using, kept for the next: what the system hands out anew is zeroed
+# page by page, which cost large products 10 % of their time.
 cdef void *spare = NULL
 cdef size_t spare_bytes = 0
+cdef size_t MOST_SPARE = 64 << 20
 
 
 cdef int run_once(fnn_program *program, fnn_mode mode, size_t n, double *sums=NULL) except -1:
@@ -49,6 +50,9 @@ cdef int run_once(fnn_program *program, fnn_mode mode, size_t n, double *sums=NU
         raise MemoryError(f"{bytes} bytes of scratch memory")
     with nogil:
         fnn_run(program, &job, scratch, &done)
+    if bytes > MOST_SPARE:
+        free(scratch)
+        return 0
     free(spare)
     spare, spare_bytes = scratch, bytes
     return 0

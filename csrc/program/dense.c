@@ -53,9 +53,11 @@ static void dense_forward_epilogue(void *context, real *block, size_t row, size_
   d->w->kernels->activation_forward(block, block, bias, activation, (real)op->a, rows, row, n);
 }
 
+#define MANY_WEIGHTS (32 * 1024)
+
 /* Whether many weights meet few samples: then it costs more to move the weights from cache to cache,
  * or to copy them, than to wait for other threads, and each thread should read its own part of them.
- * Else products are divided by samples. */
+ * Else products are divided by samples, unless threads share B. */
 static int divides_weights(const worker *w, const FN(fnn_product) *s) {
   const size_t threads = (size_t)w->threads;
   const size_t few = FN(fnn_packs_b)(s, s->m / threads) ? FEW_ROWS_PACKED : FEW_ROWS;
@@ -67,14 +69,23 @@ static int by_columns(const worker *w, const FN(fnn_product) *s) {
   return !s->a_sparse && s->n >= 2 * FNN_LANES * (size_t)w->threads;
 }
 
-/* Whether so many rows of so many weights are multiplied that each thread would pack all of B. */
+#define SHARED_WEIGHTS (128 * 1024) /* more are worth waiting for each other */
+
+/* Whether there are so many rows that each thread would pack all of a large B. */
 static int shares_b(const worker *w, const FN(fnn_product) *s) {
   const size_t rows = s->m / (size_t)w->threads;
-  return w->threads > 1 && !w->in_parts && !s->a_sparse && !s->in_halves && s->n > 1 &&
-         s->n * s->k > MANY_WEIGHTS && rows > FEW_ROWS_PACKED && FN(fnn_packs_b)(s, rows);
+  return w->threads > 1 && !s->a_sparse && !s->in_halves && s->n > 1 &&
+         s->n * s->k > SHARED_WEIGHTS && rows > FEW_ROWS_PACKED && FN(fnn_packs_b)(s, rows);
 }
 
-#define FEWEST_ROWS 12 /* that are taken at a time: two tiles; */
+/* Where it does, batches do not pass in parts: threads that share B wait for each other. */
+int FN(fnn_copies_weights)(const worker *w, const fnn_op *op) {
+  const fnn_param *kernel = &w->program->params[op->kernel];
+  const FN(fnn_product) s = {.b_row = kernel->ld, .b_transposed = op->backward};
+  return kernel->rows * kernel->columns > SHARED_WEIGHTS && FN(fnn_packs_b)(&s, SIZE_MAX);
+}
+
+#define FEWEST_ROWS 12 /* that are taken at a time: tiles of about two heights; */
 #define MOST_ROWS 48   /* and a block of C */
 
 /* The threads pack each block of B together, then take rows as they are done. */
@@ -340,7 +351,7 @@ void FN(fnn_dense_kernels)(worker *w) {
         const size_t first = part_of(w, owner, &p->backward[i]);
         const size_t end = begin + part_of(w, owner + 1, &p->backward[i]) - first;
         if (end > from) {
-          dense_context context;
+          dense_context context; /* only every thread's first part may wait, to look for zeros */
           const FN(fnn_product) dw = kernel_gradient(w, &p->backward[i], &context);
           part_of_gradient(w, &dw, first + (from > begin ? from - begin : 0),
                            first + least(to, end) - begin);

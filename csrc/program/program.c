@@ -5,10 +5,10 @@
  * All threads run all of it (SPMD). An operation divides its output among them and is one of three
  * kinds: ROWS, if a thread reads and writes only its own samples of the batch; PARAMETERS, if it
  * reads the whole batch and writes its own part of the parameters and their gradients; WHOLE, if it
- * reads what others wrote. Threads wait for each other only between operations of different kinds
- * and before a WHOLE one; a step of a small network has two such places. To that end all gradients
- * of tensors are made first, then those of the dense layers' parameters (no parameter gets gradients
- * from both a dense and another operation).
+ * reads what others wrote. Threads wait for each other only between operations of different kinds,
+ * before a WHOLE one and where they pack weights together; a step of a small network has two such
+ * places. To that end all gradients of tensors are made first, then those of the dense layers'
+ * parameters (no parameter gets gradients from both a dense and another operation).
  *
  * Processors are never equally fast, so the samples of a large batch and the kernels' elements are
  * divided while they are worked on: who is done with his own share helps others (divide.c). Small
@@ -82,11 +82,9 @@ static int is_by_sample(const worker *w, const fnn_op *op) {
   if (op->code != FNN_DENSE)
     return op->code != FNN_CALL && !(op->code == FNN_PRELU && op->backward);
   const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
-  if (!op->backward)
-    return x->density >= 0;
-  const fnn_param *kernel = &w->program->params[op->kernel];
-  return op->x_mode == FNN_SKIP ||
-         (y->grad_density >= 0 && kernel->rows * kernel->columns <= MANY_WEIGHTS);
+  if (op->backward && op->x_mode == FNN_SKIP)
+    return 1;
+  return (op->backward ? y->grad_density : x->density) >= 0 && !FN(fnn_copies_weights)(w, op);
 }
 
 /* Whether a large batch can be passed through in parts, which the threads take as they are done
@@ -115,13 +113,12 @@ static int passes_in_parts(const worker *w) {
 static int step(worker *w, size_t begin) {
   const fnn_program *p = w->program;
   const size_t parameters = FNN_TIME_OPERATIONS + p->n_ops + p->n_backward;
-  if ((w->in_parts = passes_in_parts(w))) {
+  if (passes_in_parts(w)) {
     enter(w, WHOLE); /* until nobody looks for samples of the last batch */
     w->since = ROWS;
     FN(fnn_offer)(w, w->first, w->last);
     while (FN(fnn_take)(w, FEWEST_SAMPLES, MOST_SAMPLES, &w->first, &w->last) >= 0)
       pass(w, begin);
-    w->in_parts = 0;
     w->values_visible = 0; /* also of a thread that came too late for any */
   } else if (pass(w, begin)) {
     return 1;

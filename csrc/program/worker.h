@@ -38,7 +38,6 @@ typedef struct {
   reach since;         /* what has been done since the last barrier */
   int values_visible;  /* a barrier has passed since the losses wrote their row values */
   real *scratch;
-  int in_parts;        /* threads take samples as they are done, so they may not wait */
   int divided;         /* the kernels are divided while they are trained, not evenly */
   size_t n;            /* samples of this batch */
   size_t first, last;  /* this thread's samples */
@@ -93,15 +92,13 @@ static inline void share(const worker *w, size_t n, size_t unit, size_t *from, s
 }
 
 /* For each thread: rows up to which products may be divided by weights, so that threads wait for
- * each other, more if B is packed; and samples, which have a row or more, from which on a batch may
- * pass in parts. */
+ * each other; the same if B is packed, for more rows threads share it; and samples, which have a row
+ * or more, from which on a batch may pass in parts. */
 #define FEW_ROWS 64
 #define FEW_ROWS_PACKED 191
 #define MANY_SAMPLES 192
 _Static_assert(FEW_ROWS < MANY_SAMPLES && FEW_ROWS_PACKED < MANY_SAMPLES,
                "a thread would wait for one that has no part left");
-
-#define MANY_WEIGHTS (32 * 1024) /* worth being divided among threads, or packed once for all */
 
 /* Activations that need a whole row. */
 static inline int by_row(int activation) {
@@ -119,12 +116,14 @@ void FN(fnn_gather)(worker *w, size_t begin);
 
 /* dense.c: the pass forward; the pass backward but for the parameters; the gradients of a layer's
  * parameters, evenly divided, only the bias if the kernels are divided while they are trained; the
- * gradients of all kernels; whether to divide the kernels while they are trained. */
+ * gradients of all kernels; whether to divide the kernels while they are trained; whether a product
+ * with this layer's weights, in this direction, copies many of them. */
 void FN(fnn_dense_forward)(worker *w, const fnn_op *op);
 void FN(fnn_dense_backward)(worker *w, const fnn_op *op);
 void FN(fnn_dense_parameters)(worker *w, const fnn_op *op);
 void FN(fnn_dense_kernels)(worker *w);
 int FN(fnn_divides_kernels)(const worker *w);
+int FN(fnn_copies_weights)(const worker *w, const fnn_op *op);
 
 /* operations.c: any operation in either direction; the caller's own code. Not 0: stop. */
 int FN(fnn_execute)(worker *w, const fnn_op *op, int phase, size_t index);

@@ -249,7 +249,7 @@ static void cases(void) {
     same_bits(sizes, batches[b], 0.1, MOST_THREADS);
   }
   /* Two threads share copies of W' and, since its rows are whole pages, of dy. */
-  static const size_t sharing[] = {390, 4096 / sizeof(real), 70, 1};
+  static const size_t sharing[] = {390, 4096 / sizeof(real), 280, 1};
   same_bits(sharing, 400, 1, 2);
   changing_teams();
 }
