@@ -140,7 +140,7 @@ def test_the_same_bits_on_every_instruction_set_and_thread_count():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", [(700, 600, 1024), (400, 512, 1024), (400, 64, 5120)])
 def test_threads_share_packed_blocks(shape, dtype):
-    """Rows whole pages apart, several blocks of columns or of steps, halves, uneven parts of rows."""
+    """Rows whole pages apart; several blocks of columns or steps, halves, uneven shares."""
     m, k, n = shape
     x, w, dy = arrays(np.random.default_rng(8), dtype, (m, k), (k, n), (m, n))
     results = set()
