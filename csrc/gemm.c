@@ -18,7 +18,6 @@
 #define K_BLOCK 512           /* steps after which partial sums go to C and A is packed anew */
 #define B_BLOCK (1024 * 1024) /* most elements of a packed block of B */
 #define B_WIDTH 4             /* a block of B is at most so many times as wide as C is high */
-#define C_ROWS 48             /* rows of a block of C */
 #define A_ROW (K_BLOCK + FNN_LANES) /* of a packed block of A: not whole pages apart */
 #define PANEL (8 * FNN_LANES) /* the widest */
 #define PAGE 4096             /* rows of B whole pages apart share a few cache sets: then, and */

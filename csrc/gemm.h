@@ -33,6 +33,8 @@ typedef struct FN(fnn_product) {
 void FN(fnn_gemm)(const FN(fnn_product) *product, size_t m0, size_t m1, size_t n0, size_t n1,
                   real *scratch);
 
+#define C_ROWS 48 /* most rows of a block of C */
+
 /* For threads that share packed blocks of B: how a dense product of m x n is blocked; room for a
  * packed block in a thread's scratch memory; and rows m0..m1 of one block of columns and steps, of
  * which B is packed (NULL: read where it lies). */

@@ -74,8 +74,8 @@ static int by_columns(const worker *w, const FN(fnn_product) *s) {
 /* Whether there are so many rows that each thread would pack all of a large B. */
 static int shares_b(const worker *w, const FN(fnn_product) *s) {
   const size_t rows = s->m / (size_t)w->threads;
-  return w->threads > 1 && !s->a_sparse && !s->in_halves && s->n > 1 &&
-         s->n * s->k > SHARED_WEIGHTS && rows > FEW_ROWS_PACKED && FN(fnn_packs_b)(s, rows);
+  return w->threads > 1 && !s->a_sparse && !s->in_halves && s->n * s->k > SHARED_WEIGHTS &&
+         rows > FEW_ROWS_PACKED && FN(fnn_packs_b)(s, rows);
 }
 
 /* Where it does, batches do not pass in parts: threads that share B wait for each other. */
@@ -85,8 +85,7 @@ int FN(fnn_copies_weights)(const worker *w, const fnn_op *op) {
   return kernel->rows * kernel->columns > SHARED_WEIGHTS && FN(fnn_packs_b)(&s, SIZE_MAX);
 }
 
-#define FEWEST_ROWS 12 /* that are taken at a time: tiles of about two heights; */
-#define MOST_ROWS 48   /* and a block of C */
+#define FEWEST_ROWS 12 /* that are taken at a time: about two tiles; at most a block of C */
 
 /* The threads pack each block of B together, then take rows as they are done. */
 static void multiply_together(worker *w, const FN(fnn_product) *s) {
@@ -102,7 +101,7 @@ static void multiply_together(worker *w, const FN(fnn_product) *s) {
       FN(fnn_offer)(w, s->m * thread / threads, s->m * (thread + 1) / threads);
       FN(fnn_pack_b)(packed + from * (p1 - p), s, p, p1, j + from, j + to, block.width);
       barrier(w);
-      while (FN(fnn_take)(w, FEWEST_ROWS, MOST_ROWS, &from, &to) >= 0)
+      while (FN(fnn_take)(w, FEWEST_ROWS, C_ROWS, &from, &to) >= 0)
         FN(fnn_gemm_block)(s, &block, packed, from, to, j, j1, p, p1, w->scratch);
       w->since = WHOLE;
     }
@@ -326,8 +325,10 @@ int FN(fnn_divides_kernels)(const worker *w) {
   size_t elements = 0;
   for (size_t i = 0; i < p->n_backward; i++)
     if (trains_kernel(&p->backward[i])) {
+      const size_t rows = p->params[p->backward[i].kernel].rows / (size_t)w->threads;
       const FN(fnn_product) dw = {.b_row = run_stride(&p->tensors[p->backward[i].y])};
-      if (p->backward[i].kernel_mode == FNN_ACCUMULATE || FN(fnn_packs_b)(&dw, SIZE_MAX))
+      if (p->backward[i].kernel_mode == FNN_ACCUMULATE ||
+          (rows > FEW_ROWS_PACKED && FN(fnn_packs_b)(&dw, rows)))
         return 0;
       elements += elements_of(w, &p->backward[i]);
     }
