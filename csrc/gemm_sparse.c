@@ -19,6 +19,7 @@
 #define C_SCRATCH (32 * 1024) /* elements of a block of C that only the epilogue sees: in L2 */
 #define LISTED (512 * 1024)   /* elements of A listed at a time, if all of them were not zero */
 #define ROWS 512              /* rows of C at a time */
+#define MOST_COLUMNS (20 * FNN_LANES) /* of a panel, on any instruction set */
 #define PANEL (40 * 1024 / sizeof(real)) /* elements of a panel of B; the zeros leave gaps in it */
 
 typedef struct {
@@ -40,7 +41,7 @@ static size_t starts_of(size_t k) {
 
 size_t FN(fnn_gemm_sparse_scratch)(size_t k) {
   const size_t integers = elements_listed(k) + starts_of(k);
-  return C_SCRATCH + k * 8 * FNN_LANES + PANEL + elements_listed(k) +
+  return C_SCRATCH + k * MOST_COLUMNS + PANEL + elements_listed(k) +
          up(integers * sizeof(uint32_t) / sizeof(real), FNN_LANES);
 }
 
@@ -84,7 +85,7 @@ static size_t end_of_run(const list *l, size_t k, size_t row, size_t end, int fi
 void FN(fnn_gemm_sparse)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, size_t n1,
                          real *scratch) {
   const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
-  const size_t width = block_length(n1 - n0, (size_t)kernels->tile_vectors[1] * FNN_LANES);
+  const size_t width = block_length(n1 - n0, (size_t)kernels->sparse_vectors * FNN_LANES);
   /* What only the epilogue sees lies in L2, in rows that are long enough for it; a C that is stored
    * is finished panel by panel, so that B is read only once. */
   const size_t block = s->c ? width : least(up(n1 - n0, width), C_COLUMNS / width * width);
@@ -93,7 +94,7 @@ void FN(fnn_gemm_sparse)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t 
   const int pack_b = FN(fnn_packs_b)(s, s->skips_zero_rows ? 1 : least(rows, m1 - m0));
   real *const c_scratch = scratch;
   real *const b_scratch = c_scratch + C_SCRATCH;
-  real *const turned = b_scratch + s->k * 8 * FNN_LANES;
+  real *const turned = b_scratch + s->k * MOST_COLUMNS;
   list nonzero = {.depth = block_length(s->k, PANEL / width), .values = turned + PANEL};
   nonzero.steps = (uint32_t *)(nonzero.values + elements_listed(s->k));
   nonzero.starts = nonzero.steps + elements_listed(s->k);

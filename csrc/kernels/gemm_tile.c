@@ -26,20 +26,20 @@
 
 const unsigned char KERNEL(tile_vectors)[TILE_ROWS + 1] = ROWS_OF_VECTORS;
 
-#define MOST_VECTORS 8
+#define MOST_VECTORS 20 /* side by side; loops over them are unrolled */
 
 /* sum += a column of A times a row of B. */
 static inline __attribute__((always_inline)) void
 add_products(const size_t m, const size_t v, const int edge, vec (*sum)[MOST_VECTORS], const real *a,
              size_t a_row, const real *b, size_t last) {
   vec row[MOST_VECTORS];
-#pragma GCC unroll 8
+#pragma GCC unroll 20
   for (size_t j = 0; j < v; j++)
     row[j] = edge && j == v - 1 ? vec_load_n(b + j * FNN_LANES, last) : vec_load(b + j * FNN_LANES);
 #pragma GCC unroll 8
   for (size_t i = 0; i < m; i++) {
     const vec x = vec_set(a[i * a_row]);
-#pragma GCC unroll 8
+#pragma GCC unroll 20
     for (size_t j = 0; j < v; j++)
       sum[i][j] = vec_fma(x, row[j], sum[i][j]);
   }
@@ -57,7 +57,7 @@ tile(const size_t m, const size_t v, const int edge, real *c, size_t c_row, cons
 
 #pragma GCC unroll 8
   for (size_t i = 0; i < m; i++)
-#pragma GCC unroll 8
+#pragma GCC unroll 20
     for (size_t j = 0; j < v; j++) {
       const real *at = c + i * c_row + j * FNN_LANES;
       sum[i][j] = !accumulate              ? vec_zero()
@@ -73,7 +73,7 @@ tile(const size_t m, const size_t v, const int edge, real *c, size_t c_row, cons
       add_products(m, v, edge, sum, a, a_row, b, last);
 #pragma GCC unroll 8
   for (size_t i = 0; i < m; i++)
-#pragma GCC unroll 8
+#pragma GCC unroll 20
     for (size_t j = 0; j < v; j++) {
       real *at = c + i * c_row + j * FNN_LANES;
       if (edge && j == v - 1)
@@ -105,7 +105,7 @@ TILE(5,1) TILE(5,2) TILE(5,3)
 TILE(6,1) TILE(6,2) TILE(6,3)
 TILE(7,1) TILE(7,2) TILE(7,3)
 TILE(8,1) TILE(8,2) TILE(8,3)
-static const tile_function tiles[TILE_ROWS + 1][MOST_VECTORS + 1] = {
+static const tile_function tiles[TILE_ROWS + 1][9] = {
   {0},
   {0, tile_1x1, tile_1x2, tile_1x3, tile_1x4, tile_1x5, tile_1x6, tile_1x7, tile_1x8},
   {0, tile_2x1, tile_2x2, tile_2x3, tile_2x4},
@@ -121,7 +121,7 @@ TILE(1,1) TILE(1,2) TILE(1,3) TILE(1,4) TILE(1,5) TILE(1,6)
 TILE(2,1) TILE(2,2) TILE(2,3)
 TILE(3,1) TILE(3,2)
 TILE(4,1) TILE(5,1) TILE(6,1)
-static const tile_function tiles[TILE_ROWS + 1][MOST_VECTORS + 1] = {
+static const tile_function tiles[TILE_ROWS + 1][9] = {
   {0},
   {0, tile_1x1, tile_1x2, tile_1x3, tile_1x4, tile_1x5, tile_1x6},
   {0, tile_2x1, tile_2x2, tile_2x3},
@@ -133,7 +133,7 @@ TILE(1,1) TILE(1,2) TILE(1,3) TILE(1,4)
 TILE(2,1) TILE(2,2)
 TILE(3,1) TILE(3,2)
 TILE(4,1) TILE(5,1) TILE(6,1)
-static const tile_function tiles[TILE_ROWS + 1][MOST_VECTORS + 1] = {
+static const tile_function tiles[TILE_ROWS + 1][9] = {
   {0},
   {0, tile_1x1, tile_1x2, tile_1x3, tile_1x4},
   {0, tile_2x1, tile_2x2},
@@ -142,7 +142,7 @@ static const tile_function tiles[TILE_ROWS + 1][MOST_VECTORS + 1] = {
 };
 #else
 TILE(1,1) TILE(2,1) TILE(3,1) TILE(4,1)
-static const tile_function tiles[TILE_ROWS + 1][MOST_VECTORS + 1] = {
+static const tile_function tiles[TILE_ROWS + 1][9] = {
   {0}, {0, tile_1x1}, {0, tile_2x1}, {0, tile_3x1}, {0, tile_4x1},
 };
 #endif
@@ -180,14 +180,15 @@ void KERNEL(gemm_sparse)(real *c, size_t c_row, const uint32_t *starts, const re
                          int accumulate) {
   switch ((n + FNN_LANES - 1) / FNN_LANES) {
     ROWS(1)
-#if !defined(FNN_ISA_PORTABLE)
+#if SPARSE_VECTORS >= 4
     ROWS(2) ROWS(3) ROWS(4)
 #endif
-#if defined(FNN_ISA_AVX512) || defined(FNN_ISA_AVX2)
+#if SPARSE_VECTORS >= 6
     ROWS(5) ROWS(6)
 #endif
-#if defined(FNN_ISA_AVX512)
-    ROWS(7) ROWS(8)
+#if SPARSE_VECTORS >= 20
+    ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13)
+    ROWS(14) ROWS(15) ROWS(16) ROWS(17) ROWS(18) ROWS(19) ROWS(20)
 #endif
   }
 }

@@ -50,9 +50,10 @@ typedef struct FN(fnn_kernels) {
    * i < m <= tile_rows, j < n <= tile_vectors[m]*FNN_LANES, p < k increasing, one FMA chain each. */
   void (*gemm_tile)(real *c, size_t c_row, const real *a, size_t a_row, size_t a_step,
                     const real *b, size_t b_row, size_t m, size_t n, size_t k, int accumulate);
+  int sparse_vectors; /* vectors of columns that gemm_sparse takes */
   /* Rows of C from the elements of A that are not zero; row i has starts[i] to starts[i+1]:
-   * C[i,j] = (accumulate ? C[i,j] : 0) + sum_t values[t] * B[steps[t]*b_row + j], j < n as for one
-   * row of a tile. */
+   * C[i,j] = (accumulate ? C[i,j] : 0) + sum_t values[t] * B[steps[t]*b_row + j],
+   * j < n <= sparse_vectors*FNN_LANES. */
   void (*gemm_sparse)(real *c, size_t c_row, const uint32_t *starts, const real *values,
                       const uint32_t *steps, const real *b, size_t b_row, size_t m, size_t n,
                       int accumulate);

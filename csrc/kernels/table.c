@@ -15,6 +15,7 @@ const FN(fnn_kernels) THIS_TABLE = {
     .isa = FNN_ISA_NAME,
     .tile_rows = TILE_ROWS,
     .tile_vectors = KERNEL(tile_vectors),
+    .sparse_vectors = SPARSE_VECTORS,
     .gemm_tile = KERNEL(gemm_tile),
     .gemm_sparse = KERNEL(gemm_sparse),
     .nonzeros = KERNEL(nonzeros),

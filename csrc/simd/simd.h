@@ -40,21 +40,25 @@ typedef int32_t sint;
 #define FNN_ISA_NAME "avx512"
 #define FNN_ISA_SUFFIX(name) name##_avx512
 #define TILE_ROWS 8 /* most rows of a GEMM tile: as many accumulators as the registers hold */
+#define SPARSE_VECTORS 20 /* of a row of a sparse product: the same */
 #include "avx512.h"
 #elif defined(FNN_ISA_AVX2)
 #define FNN_ISA_NAME "avx2"
 #define FNN_ISA_SUFFIX(name) name##_avx2
 #define TILE_ROWS 6
+#define SPARSE_VECTORS 6
 #include "avx2.h"
 #elif defined(FNN_ISA_NEON)
 #define FNN_ISA_NAME "neon"
 #define FNN_ISA_SUFFIX(name) name##_neon
 #define TILE_ROWS 6
+#define SPARSE_VECTORS 4
 #include "neon.h"
 #elif defined(FNN_ISA_PORTABLE)
 #define FNN_ISA_NAME "portable"
 #define FNN_ISA_SUFFIX(name) name##_portable
 #define TILE_ROWS 4
+#define SPARSE_VECTORS 1
 #include "portable.h"
 #else
 #error "define one of FNN_ISA_AVX512, FNN_ISA_AVX2, FNN_ISA_NEON, FNN_ISA_PORTABLE"

@@ -64,7 +64,7 @@ static void nonzero_elements(void) {
 
 static void sparse_rows(void) {
   enum { M = 5, MOST = 8 };
-  for (size_t n = 1; n <= 8 * FNN_LANES; n += n < 20 ? 1 : 13)
+  for (size_t n = 1; n <= 20 * FNN_LANES; n += n < 20 ? 1 : 13)
     for (size_t most = 0; most <= MOST; most += 2)
       for (int accumulate = 0; accumulate < 2; accumulate++) {
         const size_t b_row = n + 3, c_row = n + 2;
@@ -79,7 +79,7 @@ static void sparse_rows(void) {
         const real *before = numbers(3, (M - 1) * c_row + n, -1, 1, 0);
         for (table = 0; table < table_count; table++) {
           const kernels *k = tables[table];
-          if (n > k->tile_vectors[1] * FNN_LANES) continue;
+          if (n > (size_t)k->sparse_vectors * FNN_LANES) continue;
           label("sparse rows %s n=%zu at most %zu", k->isa, n, most);
           real *c = accumulate ? copy_of(4, before, (M - 1) * c_row + n) : output(4, (M - 1) * c_row + n);
           k->gemm_sparse(c, c_row, starts, values, steps, b, b_row, M, n, accumulate);
