@@ -200,39 +200,44 @@ size_t KERNEL(nonzeros)(real *values, uint32_t *steps, const real *a, size_t n) 
   return count;
 }
 
-/* Sixteen bytes of each row, turned over in registers: 4 x 4 floats or 2 x 2 doubles. */
-#define SQUARE (16 / sizeof(real))
-typedef real part __attribute__((vector_size(16)));
-#ifdef __clang__
-#define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-typedef sint indices __attribute__((vector_size(16)));
-#define PICK(a, b, ...) __builtin_shuffle(a, b, (indices){__VA_ARGS__})
-#endif
-
-static inline void transpose_square(real *to, size_t to_row, const real *from, size_t from_row) {
-  part r[SQUARE];
-  for (size_t i = 0; i < SQUARE; i++)
-    memcpy(&r[i], from + i * from_row, sizeof(part));
+/* 16 bytes of each row, turned over in registers: 4 x 4 floats or 2 x 2 doubles, as many one below
+ * the other as a register holds. rows <= REG_LANES. */
+static inline __attribute__((always_inline)) void
+transpose_parts(real *to, size_t to_row, const real *from, size_t from_row, const size_t rows) {
+  reg r[PART];
+  for (size_t i = 0; i < PART; i++) {
+    const real *part[REG_PARTS];
+    for (size_t l = 0; l < REG_PARTS; l++)
+      part[l] = from + (l * PART + i < rows ? l * PART + i : rows - 1) * from_row;
+    r[i] = reg_load_parts(part);
+  }
 #ifdef FNN_DOUBLE
-  const part t[2] = {PICK(r[0], r[1], 0, 2), PICK(r[0], r[1], 1, 3)};
+  const reg t[PART] = {reg_zip_low(r[0], r[1]), reg_zip_high(r[0], r[1])};
 #else
-  const part a = PICK(r[0], r[1], 0, 4, 1, 5), b = PICK(r[2], r[3], 0, 4, 1, 5);
-  const part c = PICK(r[0], r[1], 2, 6, 3, 7), d = PICK(r[2], r[3], 2, 6, 3, 7);
-  const part t[4] = {PICK(a, b, 0, 1, 4, 5), PICK(a, b, 2, 3, 6, 7), PICK(c, d, 0, 1, 4, 5),
-                     PICK(c, d, 2, 3, 6, 7)};
+  const reg a = reg_zip_low(r[0], r[1]), b = reg_zip_high(r[0], r[1]);
+  const reg c = reg_zip_low(r[2], r[3]), d = reg_zip_high(r[2], r[3]);
+  const reg t[PART] = {reg_zip_pairs_low(a, c), reg_zip_pairs_high(a, c), reg_zip_pairs_low(b, d),
+                       reg_zip_pairs_high(b, d)};
 #endif
-  for (size_t i = 0; i < SQUARE; i++)
-    memcpy(to + i * to_row, &t[i], sizeof(part));
+  for (size_t i = 0; i < PART; i++)
+    if (rows == REG_LANES)
+      reg_store(to + i * to_row, t[i]);
+    else
+      reg_store_n(to + i * to_row, t[i], (ptrdiff_t)rows);
 }
 
 void KERNEL(transpose)(real *to, size_t to_row, const real *from, size_t from_row, size_t n,
                        size_t k) {
-  const size_t n1 = n / SQUARE * SQUARE, k1 = k / SQUARE * SQUARE;
-  for (size_t p = 0; p < k1; p += SQUARE)
-    for (size_t j = 0; j < n1; j += SQUARE)
-      transpose_square(to + p * to_row + j, to_row, from + j * from_row + p, from_row);
-  for (size_t p = 0; p < k; p++)
-    for (size_t j = p < k1 ? n1 : 0; j < n; j++)
-      to[p * to_row + j] = from[j * from_row + p];
+  const size_t k1 = k / PART * PART;
+  for (size_t j = 0; j < n; j += REG_LANES, from += REG_LANES * from_row) {
+    const size_t rows = n - j < REG_LANES ? n - j : REG_LANES;
+    for (size_t p = 0; p < k1; p += PART)
+      if (rows == REG_LANES)
+        transpose_parts(to + p * to_row + j, to_row, from + p, from_row, REG_LANES);
+      else
+        transpose_parts(to + p * to_row + j, to_row, from + p, from_row, rows);
+    for (size_t p = k1; p < k; p++)
+      for (size_t i = 0; i < rows; i++)
+        to[p * to_row + j + i] = from[i * from_row + p];
+  }
 }

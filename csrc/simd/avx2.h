@@ -117,6 +117,18 @@ FNN_TREE(reg_max_across, max)
 static const uint64_t fnn_set_bits[256] __attribute__((unused)) = {
     FNN_BITS_64(0u), FNN_BITS_64(64u), FNN_BITS_64(128u), FNN_BITS_64(192u)};
 
+#define FNN_ZIPS
+#define reg_zip_low(a, b) PS(unpacklo)(a, b)
+#define reg_zip_high(a, b) PS(unpackhi)(a, b)
+#ifdef FNN_DOUBLE
+#define reg_load_parts(p) _mm256_loadu2_m128d((p)[1], (p)[0])
+#else
+#define PAIRS(op, a, b) _mm256_castpd_ps(op(_mm256_castps_pd(a), _mm256_castps_pd(b)))
+#define reg_zip_pairs_low(a, b) PAIRS(_mm256_unpacklo_pd, a, b)
+#define reg_zip_pairs_high(a, b) PAIRS(_mm256_unpackhi_pd, a, b)
+#define reg_load_parts(p) _mm256_loadu2_m128((p)[1], (p)[0])
+#endif
+
 #define FNN_LISTS_NONZEROS
 FNN_INLINE size_t reg_list_nonzeros(real *values, uint32_t *numbers, reg a, uint32_t first) {
   const reg nonzero = PS(cmp)(a, PS(setzero)(), _CMP_NEQ_UQ);

@@ -75,6 +75,28 @@ typedef __mmask16 mreg;
 FNN_TREE(reg_sum, add)
 FNN_TREE(reg_max_across, max)
 
+#define FNN_ZIPS
+#define reg_zip_low(a, b) PS(unpacklo)(a, b)
+#define reg_zip_high(a, b) PS(unpackhi)(a, b)
+#ifdef FNN_DOUBLE
+#define QUARTER(p) _mm_loadu_pd(p)
+#define QUARTERS(op) _mm512_##op##64x2
+#define reg_from_quarter(a) _mm512_castpd128_pd512(a)
+#else
+#define QUARTER(p) _mm_loadu_ps(p)
+#define QUARTERS(op) _mm512_##op##32x4
+#define reg_from_quarter(a) _mm512_castps128_ps512(a)
+#define PAIRS(op, a, b) _mm512_castpd_ps(op(_mm512_castps_pd(a), _mm512_castps_pd(b)))
+#define reg_zip_pairs_low(a, b) PAIRS(_mm512_unpacklo_pd, a, b)
+#define reg_zip_pairs_high(a, b) PAIRS(_mm512_unpackhi_pd, a, b)
+#endif
+FNN_INLINE reg reg_load_parts(const real *const *p) {
+  reg a = reg_from_quarter(QUARTER(p[0]));
+  a = QUARTERS(insertf)(a, QUARTER(p[1]), 1);
+  a = QUARTERS(insertf)(a, QUARTER(p[2]), 2);
+  return QUARTERS(insertf)(a, QUARTER(p[3]), 3);
+}
+
 #define FNN_LISTS_NONZEROS
 FNN_INLINE size_t reg_list_nonzeros(real *values, uint32_t *numbers, reg a, uint32_t first) {
   const mreg nonzero = MASK(cmp)(a, PS(setzero)(), _CMP_NEQ_UQ);

@@ -294,6 +294,32 @@ FNN_INLINE vec vec_from_int(vint i) {
   return vec_sub(vec_from_bits(vint_add(i, vec_bits(rounder))), rounder);
 }
 
+/* --- parts of 16 bytes ------------------------------------------------------------------------ */
+
+#define PART (16 / sizeof(real))
+#define REG_PARTS (REG_LANES / PART)
+
+/* reg_load_parts loads each part from a place of its own; the others interleave, in every part, the
+ * lower or upper halves of two registers, by elements or (of floats) by pairs of them. */
+#ifndef FNN_ZIPS
+#define reg_load_parts(p) reg_load((p)[0])
+#ifdef __clang__
+#define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+typedef sint indices __attribute__((vector_size(16)));
+#define PICK(a, b, ...) __builtin_shuffle(a, b, (indices){__VA_ARGS__})
+#endif
+#ifdef FNN_DOUBLE
+#define reg_zip_low(a, b) PICK(a, b, 0, 2)
+#define reg_zip_high(a, b) PICK(a, b, 1, 3)
+#else
+#define reg_zip_low(a, b) PICK(a, b, 0, 4, 1, 5)
+#define reg_zip_high(a, b) PICK(a, b, 2, 6, 3, 7)
+#define reg_zip_pairs_low(a, b) PICK(a, b, 0, 1, 4, 5)
+#define reg_zip_pairs_high(a, b) PICK(a, b, 2, 3, 6, 7)
+#endif
+#endif
+
 #ifndef FNN_LISTS_NONZEROS
 FNN_INLINE size_t reg_list_nonzeros(real *values, uint32_t *numbers, reg a, uint32_t first) {
   real lanes[REG_LANES];
