@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 CHECKED_STEPS = 8
+LEAST_SECONDS = 0.2  # of a repetition: a processor that has slept is slow for some milliseconds
 TOLERANCE = 1e-4  # relative, of losses after CHECKED_STEPS steps in float32
 ADAM = {"learning_rate": 1e-3, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}
 SGD = {"learning_rate": 0.01}
@@ -32,10 +33,9 @@ class Workload:
     of its values is dropped in training. With ``uint8`` the images are bytes from 0 to 255, which
     the network divides by 255. With ``grain`` no pixel of the images is zero.
 
-    ``kind`` is "train", "predict_one" or "predict_many". One repetition is ``count`` training
-    steps, ``epochs`` times over, ``count`` calls of predict on one sample, or ``count`` predictions
-    of all ``rows``; figures are given for one of them. A repetition should take 0.1 s or more: a
-    processor that has slept is slow for some milliseconds.
+    ``kind`` is "train", "predict_one" or "predict_many". A repetition is as many epochs of ``count``
+    training steps, calls of predict on one sample, or predictions of all ``rows``, as take
+    `LEAST_SECONDS`; figures are given for one step or call.
     """
 
     name: str
@@ -45,7 +45,6 @@ class Workload:
     optimizer: str = "adam"
     batch: int = 32
     count: int = 100
-    epochs: int = 1
     rows: int = 0
     grain: bool = False
     activation: str = "relu"
@@ -106,18 +105,18 @@ MLP = (PIXELS, 300, 100, 10)
 WORKLOADS = (
     Workload("b32-sgd", "784-300-100-10, batch 32, SGD", MLP, optimizer="sgd", count=400),
     Workload("b32-adam", "784-300-100-10, batch 32, Adam", MLP, count=400),
-    Workload("b128-adam", "784-300-100-10, batch 128, Adam", MLP, batch=128, count=100, epochs=2),
+    Workload("b128-adam", "784-300-100-10, batch 128, Adam", MLP, batch=128, count=100),
     Workload(
-        "b128-grain", "the same, no pixel zero", MLP, batch=128, count=100, epochs=2, grain=True
+        "b128-grain", "the same, no pixel zero", MLP, batch=128, count=100, grain=True
     ),
     Workload("b1024-adam", "784-300-100-10, batch 1024, Adam", MLP, batch=1024, count=20),
     Workload(
         "wide-adam", "784-2048-2048-10, batch 256, Adam", (784, 2048, 2048, 10), batch=256, count=10
     ),
-    Workload("small-adam", "13-64-64-1, batch 32, Adam", (13, 64, 64, 1), count=1000, epochs=5),
+    Workload("small-adam", "13-64-64-1, batch 32, Adam", (13, 64, 64, 1), count=1000),
     Workload(
         "tanh-rmsprop", "784-128-64-10, tanh, batch 50, RMSprop", (PIXELS, 128, 64, 10),
-        activation="tanh", optimizer="rmsprop", batch=50, count=400, epochs=2,
+        activation="tanh", optimizer="rmsprop", batch=50, count=400,
     ),
     Workload(
         "dropout-adamw", "784-256-128-64-10, dropout 0.2, batch 100, AdamW",
@@ -128,9 +127,9 @@ WORKLOADS = (
         "uint8-adam", "784-300-100-10, uint8 images, batch 100, Adam", MLP, uint8=True, batch=100,
         count=300,
     ),
-    Workload("tabular-adam", "30-64-32-2, batch 32, Adam", (30, 64, 32, 2), count=1000, epochs=5),
-    Workload("predict-one", "predict one sample", MLP, kind="predict_one", count=100, rows=1),
-    Workload("predict-60000", "predict 60,000", MLP, kind="predict_many", count=1, rows=60000),
+    Workload("tabular-adam", "30-64-32-2, batch 32, Adam", (30, 64, 32, 2), count=1000),
+    Workload("predict-one", "predict one sample", MLP, kind="predict_one", rows=1),
+    Workload("predict-60000", "predict 60,000", MLP, kind="predict_many", rows=60000),
 )  # fmt: skip
 BY_NAME = {workload.name: workload for workload in WORKLOADS}
 
