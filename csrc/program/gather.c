@@ -34,7 +34,7 @@ static real *gather_sample(const worker *w, real *to, const char *from, const fn
 }
 
 /* The rows of a shuffled epoch lie anywhere in memory, so they are fetched ahead of their use. */
-#define AHEAD 8 /* samples */
+#define AHEAD 4 /* samples */
 
 static const char *sample(const worker *w, const fnn_feed *feed, size_t position) {
   const int64_t row = w->job->rows ? w->job->rows[position] : (int64_t)(w->job->first + position);
@@ -49,10 +49,14 @@ void FN(fnn_gather)(worker *w, size_t begin) {
     const fnn_tensor *tensor = &w->program->tensors[feed->tensor];
     const int plain = is_plain(feed);
     const size_t size = size_of(tensor);
+    const size_t fetched = plain ? size * sizeof(real) : 1; /* bytes: all that will be copied */
     for (size_t i = w->first; i < w->last; i++) {
       const char *from = sample(w, feed, begin + i);
-      if (i + AHEAD < w->last)
-        __builtin_prefetch(sample(w, feed, begin + i + AHEAD));
+      if (i + AHEAD < w->last) {
+        const char *next = sample(w, feed, begin + i + AHEAD);
+        for (size_t at = 0; at < fetched; at += FNN_CACHE_LINE)
+          __builtin_prefetch(next + at);
+      }
       if (!plain)
         gather_sample(w, at(tensor, i), from, feed, 0);
       else if (size == 1)
