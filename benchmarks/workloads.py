@@ -33,9 +33,9 @@ class Workload:
     of its values is dropped in training. With ``uint8`` the images are bytes from 0 to 255, which
     the network divides by 255. With ``grain`` no pixel of the images is zero.
 
-    ``kind`` is "train", "predict_one" or "predict_many". A repetition is as many epochs of ``count``
-    training steps, calls of predict on one sample, or predictions of all ``rows``, as take
-    `LEAST_SECONDS`; figures are given for one step or call.
+    ``kind`` is "train", "predict_one" or "predict_many". A repetition is as many epochs of
+    ``count`` training steps, calls of predict on one sample, or predictions of all ``rows``, as
+    take `LEAST_SECONDS`; figures are given for one step or call.
     """
 
     name: str
@@ -106,9 +106,7 @@ WORKLOADS = (
     Workload("b32-sgd", "784-300-100-10, batch 32, SGD", MLP, optimizer="sgd", count=400),
     Workload("b32-adam", "784-300-100-10, batch 32, Adam", MLP, count=400),
     Workload("b128-adam", "784-300-100-10, batch 128, Adam", MLP, batch=128, count=100),
-    Workload(
-        "b128-grain", "the same, no pixel zero", MLP, batch=128, count=100, grain=True
-    ),
+    Workload("b128-grain", "the same, no pixel zero", MLP, batch=128, grain=True),
     Workload("b1024-adam", "784-300-100-10, batch 1024, Adam", MLP, batch=1024, count=20),
     Workload(
         "wide-adam", "784-2048-2048-10, batch 256, Adam", (784, 2048, 2048, 10), batch=256, count=10

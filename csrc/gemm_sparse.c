@@ -19,7 +19,6 @@
 #define C_SCRATCH (32 * 1024) /* elements of a block of C that only the epilogue sees: in L2 */
 #define LISTED (512 * 1024)   /* elements of A listed at a time, if all of them were not zero */
 #define ROWS 512              /* rows of C at a time */
-#define MOST_COLUMNS (20 * FNN_LANES) /* of a panel, on any instruction set */
 #define PANEL (40 * 1024 / sizeof(real)) /* elements of a panel of B; the zeros leave gaps in it */
 
 typedef struct {
@@ -41,7 +40,7 @@ static size_t starts_of(size_t k) {
 
 size_t FN(fnn_gemm_sparse_scratch)(size_t k) {
   const size_t integers = elements_listed(k) + starts_of(k);
-  return C_SCRATCH + k * MOST_COLUMNS + PANEL + elements_listed(k) +
+  return C_SCRATCH + k * MOST_VECTORS * FNN_LANES + PANEL + elements_listed(k) +
          up(integers * sizeof(uint32_t) / sizeof(real), FNN_LANES);
 }
 
@@ -94,7 +93,7 @@ void FN(fnn_gemm_sparse)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t 
   const int pack_b = FN(fnn_packs_b)(s, s->skips_zero_rows ? 1 : least(rows, m1 - m0));
   real *const c_scratch = scratch;
   real *const b_scratch = c_scratch + C_SCRATCH;
-  real *const turned = b_scratch + s->k * MOST_COLUMNS;
+  real *const turned = b_scratch + s->k * MOST_VECTORS * FNN_LANES;
   list nonzero = {.depth = block_length(s->k, PANEL / width), .values = turned + PANEL};
   nonzero.steps = (uint32_t *)(nonzero.values + elements_listed(s->k));
   nonzero.starts = nonzero.steps + elements_listed(s->k);

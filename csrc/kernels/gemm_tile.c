@@ -26,12 +26,10 @@
 
 const unsigned char KERNEL(tile_vectors)[TILE_ROWS + 1] = ROWS_OF_VECTORS;
 
-#define MOST_VECTORS 20 /* side by side; loops over them are unrolled */
-
 /* sum += a column of A times a row of B. */
 static inline __attribute__((always_inline)) void
-add_products(const size_t m, const size_t v, const int edge, vec (*sum)[MOST_VECTORS], const real *a,
-             size_t a_row, const real *b, size_t last) {
+add_products(const size_t m, const size_t v, const int edge, vec (*sum)[MOST_VECTORS],
+             const real *a, size_t a_row, const real *b, size_t last) {
   vec row[MOST_VECTORS];
 #pragma GCC unroll 20
   for (size_t j = 0; j < v; j++)
@@ -105,7 +103,7 @@ TILE(5,1) TILE(5,2) TILE(5,3)
 TILE(6,1) TILE(6,2) TILE(6,3)
 TILE(7,1) TILE(7,2) TILE(7,3)
 TILE(8,1) TILE(8,2) TILE(8,3)
-static const tile_function tiles[TILE_ROWS + 1][9] = {
+static const tile_function tiles[TILE_ROWS + 1][SPARSE_VECTORS + 1] = {
   {0},
   {0, tile_1x1, tile_1x2, tile_1x3, tile_1x4, tile_1x5, tile_1x6, tile_1x7, tile_1x8},
   {0, tile_2x1, tile_2x2, tile_2x3, tile_2x4},
@@ -121,7 +119,7 @@ TILE(1,1) TILE(1,2) TILE(1,3) TILE(1,4) TILE(1,5) TILE(1,6)
 TILE(2,1) TILE(2,2) TILE(2,3)
 TILE(3,1) TILE(3,2)
 TILE(4,1) TILE(5,1) TILE(6,1)
-static const tile_function tiles[TILE_ROWS + 1][9] = {
+static const tile_function tiles[TILE_ROWS + 1][SPARSE_VECTORS + 1] = {
   {0},
   {0, tile_1x1, tile_1x2, tile_1x3, tile_1x4, tile_1x5, tile_1x6},
   {0, tile_2x1, tile_2x2, tile_2x3},
@@ -133,7 +131,7 @@ TILE(1,1) TILE(1,2) TILE(1,3) TILE(1,4)
 TILE(2,1) TILE(2,2)
 TILE(3,1) TILE(3,2)
 TILE(4,1) TILE(5,1) TILE(6,1)
-static const tile_function tiles[TILE_ROWS + 1][9] = {
+static const tile_function tiles[TILE_ROWS + 1][SPARSE_VECTORS + 1] = {
   {0},
   {0, tile_1x1, tile_1x2, tile_1x3, tile_1x4},
   {0, tile_2x1, tile_2x2},
@@ -142,7 +140,7 @@ static const tile_function tiles[TILE_ROWS + 1][9] = {
 };
 #else
 TILE(1,1) TILE(2,1) TILE(3,1) TILE(4,1)
-static const tile_function tiles[TILE_ROWS + 1][9] = {
+static const tile_function tiles[TILE_ROWS + 1][SPARSE_VECTORS + 1] = {
   {0}, {0, tile_1x1}, {0, tile_2x1}, {0, tile_3x1}, {0, tile_4x1},
 };
 #endif
@@ -186,7 +184,7 @@ void KERNEL(gemm_sparse)(real *c, size_t c_row, const uint32_t *starts, const re
 #if SPARSE_VECTORS >= 6
     ROWS(5) ROWS(6)
 #endif
-#if SPARSE_VECTORS >= 20
+#if SPARSE_VECTORS >= 7
     ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13)
     ROWS(14) ROWS(15) ROWS(16) ROWS(17) ROWS(18) ROWS(19) ROWS(20)
 #endif

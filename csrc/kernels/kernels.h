@@ -25,6 +25,7 @@ typedef float real;
 #endif
 
 #define FNN_LANES (64 / sizeof(real)) /* lanes of the virtual vector: 16 floats or 8 doubles */
+#define MOST_VECTORS 20 /* of a row of sums in registers, on any instruction set: 320 floats */
 
 /* What a row value (loss or metric) needs besides the rows. */
 typedef struct {

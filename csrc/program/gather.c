@@ -33,8 +33,10 @@ static real *gather_sample(const worker *w, real *to, const char *from, const fn
   return to;
 }
 
-/* The rows of a shuffled epoch lie anywhere in memory, so they are fetched ahead of their use. */
+/* The rows of a shuffled epoch lie anywhere in memory, so they are fetched ahead of their use: of
+ * those that are copied as they are up to FETCHED bytes. */
 #define AHEAD 4 /* samples */
+#define FETCHED 4096
 
 static const char *sample(const worker *w, const fnn_feed *feed, size_t position) {
   const int64_t row = w->job->rows ? w->job->rows[position] : (int64_t)(w->job->first + position);
@@ -49,13 +51,14 @@ void FN(fnn_gather)(worker *w, size_t begin) {
     const fnn_tensor *tensor = &w->program->tensors[feed->tensor];
     const int plain = is_plain(feed);
     const size_t size = size_of(tensor);
-    const size_t fetched = plain ? size * sizeof(real) : 1; /* bytes: all that will be copied */
+    const size_t fetched = plain ? least(size * sizeof(real), FETCHED) : 1;
     for (size_t i = w->first; i < w->last; i++) {
       const char *from = sample(w, feed, begin + i);
       if (i + AHEAD < w->last) {
         const char *next = sample(w, feed, begin + i + AHEAD);
         for (size_t at = 0; at < fetched; at += FNN_CACHE_LINE)
           __builtin_prefetch(next + at);
+        __builtin_prefetch(next + fetched - 1); /* a row need not begin with a cache line */
       }
       if (!plain)
         gather_sample(w, at(tensor, i), from, feed, 0);

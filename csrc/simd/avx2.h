@@ -121,13 +121,17 @@ static const uint64_t fnn_set_bits[256] __attribute__((unused)) = {
 #define reg_zip_low(a, b) PS(unpacklo)(a, b)
 #define reg_zip_high(a, b) PS(unpackhi)(a, b)
 #ifdef FNN_DOUBLE
-#define reg_load_parts(p) _mm256_loadu2_m128d((p)[1], (p)[0])
+#define reg_first_part(p) _mm256_castpd128_pd256(_mm_loadu_pd(p))
+#define reg_insert_part(a, p, l) _mm256_insertf128_pd(a, _mm_loadu_pd(p), l)
 #else
-#define PAIRS(op, a, b) _mm256_castpd_ps(op(_mm256_castps_pd(a), _mm256_castps_pd(b)))
-#define reg_zip_pairs_low(a, b) PAIRS(_mm256_unpacklo_pd, a, b)
-#define reg_zip_pairs_high(a, b) PAIRS(_mm256_unpackhi_pd, a, b)
-#define reg_load_parts(p) _mm256_loadu2_m128((p)[1], (p)[0])
+#define FNN_PAIRS(op, a, b)                                                                       \
+  _mm256_castpd_ps(_mm256_##op##_pd(_mm256_castps_pd(a), _mm256_castps_pd(b)))
+#define reg_zip_pairs_low(a, b) FNN_PAIRS(unpacklo, a, b)
+#define reg_zip_pairs_high(a, b) FNN_PAIRS(unpackhi, a, b)
+#define reg_first_part(p) _mm256_castps128_ps256(_mm_loadu_ps(p))
+#define reg_insert_part(a, p, l) _mm256_insertf128_ps(a, _mm_loadu_ps(p), l)
 #endif
+#define reg_load_parts(p) reg_insert_part(reg_first_part((p)[0]), (p)[1], 1)
 
 #define FNN_LISTS_NONZEROS
 FNN_INLINE size_t reg_list_nonzeros(real *values, uint32_t *numbers, reg a, uint32_t first) {

@@ -79,22 +79,19 @@ FNN_TREE(reg_max_across, max)
 #define reg_zip_low(a, b) PS(unpacklo)(a, b)
 #define reg_zip_high(a, b) PS(unpackhi)(a, b)
 #ifdef FNN_DOUBLE
-#define QUARTER(p) _mm_loadu_pd(p)
-#define QUARTERS(op) _mm512_##op##64x2
-#define reg_from_quarter(a) _mm512_castpd128_pd512(a)
+#define reg_first_part(p) _mm512_castpd128_pd512(_mm_loadu_pd(p))
+#define reg_insert_part(a, p, l) _mm512_insertf64x2(a, _mm_loadu_pd(p), l)
 #else
-#define QUARTER(p) _mm_loadu_ps(p)
-#define QUARTERS(op) _mm512_##op##32x4
-#define reg_from_quarter(a) _mm512_castps128_ps512(a)
-#define PAIRS(op, a, b) _mm512_castpd_ps(op(_mm512_castps_pd(a), _mm512_castps_pd(b)))
-#define reg_zip_pairs_low(a, b) PAIRS(_mm512_unpacklo_pd, a, b)
-#define reg_zip_pairs_high(a, b) PAIRS(_mm512_unpackhi_pd, a, b)
+#define FNN_PAIRS(op, a, b)                                                                       \
+  _mm512_castpd_ps(_mm512_##op##_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)))
+#define reg_zip_pairs_low(a, b) FNN_PAIRS(unpacklo, a, b)
+#define reg_zip_pairs_high(a, b) FNN_PAIRS(unpackhi, a, b)
+#define reg_first_part(p) _mm512_castps128_ps512(_mm_loadu_ps(p))
+#define reg_insert_part(a, p, l) _mm512_insertf32x4(a, _mm_loadu_ps(p), l)
 #endif
 FNN_INLINE reg reg_load_parts(const real *const *p) {
-  reg a = reg_from_quarter(QUARTER(p[0]));
-  a = QUARTERS(insertf)(a, QUARTER(p[1]), 1);
-  a = QUARTERS(insertf)(a, QUARTER(p[2]), 2);
-  return QUARTERS(insertf)(a, QUARTER(p[3]), 3);
+  const reg a = reg_insert_part(reg_first_part(p[0]), p[1], 1);
+  return reg_insert_part(reg_insert_part(a, p[2], 2), p[3], 3);
 }
 
 #define FNN_LISTS_NONZEROS

@@ -40,7 +40,7 @@ typedef int32_t sint;
 #define FNN_ISA_NAME "avx512"
 #define FNN_ISA_SUFFIX(name) name##_avx512
 #define TILE_ROWS 8 /* most rows of a GEMM tile: as many accumulators as the registers hold */
-#define SPARSE_VECTORS 20 /* of a row of a sparse product: the same */
+#define SPARSE_VECTORS MOST_VECTORS /* of a row of a sparse product */
 #include "avx512.h"
 #elif defined(FNN_ISA_AVX2)
 #define FNN_ISA_NAME "avx2"
@@ -304,19 +304,18 @@ FNN_INLINE vec vec_from_int(vint i) {
 #ifndef FNN_ZIPS
 #define reg_load_parts(p) reg_load((p)[0])
 #ifdef __clang__
-#define PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#define FNN_PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
-typedef sint indices __attribute__((vector_size(16)));
-#define PICK(a, b, ...) __builtin_shuffle(a, b, (indices){__VA_ARGS__})
+#define FNN_PICK(a, b, ...) __builtin_shuffle(a, b, (ireg){__VA_ARGS__})
 #endif
 #ifdef FNN_DOUBLE
-#define reg_zip_low(a, b) PICK(a, b, 0, 2)
-#define reg_zip_high(a, b) PICK(a, b, 1, 3)
+#define reg_zip_low(a, b) FNN_PICK(a, b, 0, 2)
+#define reg_zip_high(a, b) FNN_PICK(a, b, 1, 3)
 #else
-#define reg_zip_low(a, b) PICK(a, b, 0, 4, 1, 5)
-#define reg_zip_high(a, b) PICK(a, b, 2, 6, 3, 7)
-#define reg_zip_pairs_low(a, b) PICK(a, b, 0, 1, 4, 5)
-#define reg_zip_pairs_high(a, b) PICK(a, b, 2, 3, 6, 7)
+#define reg_zip_low(a, b) FNN_PICK(a, b, 0, 4, 1, 5)
+#define reg_zip_high(a, b) FNN_PICK(a, b, 2, 6, 3, 7)
+#define reg_zip_pairs_low(a, b) FNN_PICK(a, b, 0, 1, 4, 5)
+#define reg_zip_pairs_high(a, b) FNN_PICK(a, b, 2, 3, 6, 7)
 #endif
 #endif
 
