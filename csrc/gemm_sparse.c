@@ -19,7 +19,8 @@
 #define C_SCRATCH (32 * 1024) /* elements of a block of C that only the epilogue sees: in L2 */
 #define LISTED (512 * 1024)   /* elements of A listed at a time, if all of them were not zero */
 #define ROWS 512              /* rows of C at a time */
-#define PANEL (40 * 1024 / sizeof(real)) /* elements of a panel of B; the zeros leave gaps in it */
+/* Elements of a panel of B, whose rows are then rounded up; the zeros leave gaps in it. */
+#define PANEL (40 * 1024 / sizeof(real))
 
 typedef struct {
   size_t rows, depth; /* of one list: the rows of C, and the columns of A between two starts */
