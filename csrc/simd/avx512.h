@@ -94,6 +94,13 @@ FNN_INLINE reg reg_load_parts(const real *const *p) {
   return reg_insert_part(reg_insert_part(a, p[2], 2), p[3], 3);
 }
 
+/* By way of a general register: a mask that GCC 12 widens within the comparison loses the zeros
+ * above it when it is spilled, so that bits of the stack are counted (seen under TSan). */
+FNN_INLINE unsigned mask_bits(mreg m) {
+  __asm__("" : "+r"(m));
+  return m;
+}
+
 #define FNN_LISTS_NONZEROS
 FNN_INLINE size_t reg_list_nonzeros(real *values, uint32_t *numbers, reg a, uint32_t first) {
   const mreg nonzero = MASK(cmp)(a, PS(setzero)(), _CMP_NEQ_UQ);
@@ -107,7 +114,7 @@ FNN_INLINE size_t reg_list_nonzeros(real *values, uint32_t *numbers, reg a, uint
 #else
   _mm512_storeu_si512(numbers, _mm512_maskz_compress_epi32(nonzero, lanes));
 #endif
-  return (size_t)__builtin_popcount((unsigned)nonzero);
+  return (size_t)__builtin_popcount(mask_bits(nonzero));
 }
 
 /* 64-bit integers, for random.h; wreg_mul multiplies the low halves of each lane. */

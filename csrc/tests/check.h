@@ -70,7 +70,7 @@ static void find_tables(void) {
 #if defined(__x86_64__)
 #ifdef FNN_SIMD_EMULATION
   tables[table_count++] = &FN(fnn_kernels_avx512);
-#elif !defined(__SANITIZE_THREAD__) /* with GCC 12's ThreadSanitizer the AVX-512 kernels crash */
+#else
   if (fnn_isa_available("avx512")) tables[table_count++] = &FN(fnn_kernels_avx512);
 #endif
   if (fnn_isa_available("avx2")) tables[table_count++] = &FN(fnn_kernels_avx2);
