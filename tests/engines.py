@@ -257,6 +257,17 @@ def ranks(rng, n=9):
                 metrics=[["acc"]], weighted_metrics=[["acc"]])  # fmt: skip
 
 
+def views(rng, n=21):
+    """Probabilities of which other outputs are views, so that rows have no gaps; single numbers."""
+    i = Input(shape=(7,))
+    h = Dense(10, activation="softmax", name="kind")(i)
+    o = [h, Reshape((5, 2))(h), Reshape((10, 1))(h), Dense(1, name="number")(h)]
+    y = [rng.integers(0, 10, n), *_data(rng, (n, 5, 2)), rng.integers(0, 2, (n, 10, 1))]
+    kinds = ["sparse_categorical_crossentropy", "mse", "binary_crossentropy", "huber"]
+    return Case([i], o, kinds, _data(rng, (n, 7)), [*y, *_data(rng, (n, 1))],
+                metrics=[["acc"], ["mae"], ["accuracy"], ["mae"]])  # fmt: skip
+
+
 def dropped(rng, n=25):
     i = Input(shape=(6,))
     h = Dropout(0.3)(Dense(11, activation="relu")(Dropout(0.2)(i)))
@@ -295,7 +306,7 @@ def users_own(rng, n=10):
 CASES = {
     f.__name__: f
     for f in (
-        plain, binary, every_activation, diamond, shared, several_outputs, ranks, dropped,
+        plain, binary, every_activation, diamond, shared, several_outputs, ranks, views, dropped,
         frozen, weighted_mean, users_own,
     )
 }  # fmt: skip

@@ -100,14 +100,17 @@ typedef struct FN(fnn_kernels) {
   void (*convert)(real *y, const void *x, ptrdiff_t stride, int source_type, size_t n);
 
   /* --- losses.c -------------------------------------------------------------------------- */
-  /* One row: returns the value for target t and prediction p of n features (not weighted). Sparse
-   * targets are one number in t[0]; all others have n. For the *_LOGITS losses p holds logits. */
-  real (*row_value)(int kind, const real *t, const real *p, const fnn_row_options *o, size_t n);
-  /* One row of a loss and its gradient: dp = (accumulate ? dp : 0) + scale dvalue/dp; returns the
-   * value. The *_LOGITS losses also write the probabilities to `probability` unless it is NULL.
-   * dp may be NULL (evaluation). */
-  real (*loss_row)(int kind, real *dp, real *probability, const real *t, const real *p, real scale,
-                   const fnn_row_options *o, size_t n, int accumulate);
+  /* values[i] for target t and prediction p of row i of n features (not weighted); rows are t_row and
+   * `row` apart. Sparse targets are one number; all others have n. For the *_LOGITS losses p holds
+   * logits. */
+  void (*row_values)(int kind, real *values, const real *t, size_t t_row, const real *p, size_t row,
+                     const fnn_row_options *o, size_t rows, size_t n);
+  /* The same for a loss, with its gradient: dp = (accumulate ? dp : 0) + scale dvalue/dp. The
+   * *_LOGITS losses also write the probabilities to `probability` unless it is NULL. dp may be NULL
+   * (evaluation). The rows of both are `row` apart. */
+  void (*loss_rows)(int kind, real *values, real *dp, real *probability, const real *t, size_t t_row,
+                    const real *p, size_t row, real scale, const fnn_row_options *o, size_t rows,
+                    size_t n, int accumulate);
 
   /* --- updates.c ------------------------------------------------------------------------- */
   /* One optimizer step of rows x n parameters, whose rows and those of the slots are `row` elements

@@ -1,4 +1,4 @@
-/* Losses, their gradients and accuracies, one row at a time. n features, t target, p prediction.
+/* Losses, their gradients and accuracies, a row after the other. n features, t target, p prediction.
  *
  * Keras's formulas: regression losses and binary crossentropy are means over the features, the
  * categorical crossentropies sums over the classes. On probabilities, categorical crossentropy
@@ -10,13 +10,15 @@
 #define CLIP_LOW REAL(1e-7)
 #define CLIP_HIGH REAL(1 - 1e-7)
 
-/* Where the gradient goes: d = (accumulate ? d : 0) + scale * slope; nowhere if d is NULL. It holds
- * no vector: a function that is passed one leaves the registers' upper halves in use, which slows
- * down every SSE instruction of its caller. */
+/* Where the gradient goes: d = (accumulate ? d : 0) + scale * slope; nowhere if d is NULL. `values`:
+ * not NULL if the features are rows of one feature each, whose values go there. It holds no vector: a
+ * function that is passed one leaves the registers' upper halves in use, which slows down every SSE
+ * instruction of its caller. */
 typedef struct {
   real *d;
   real scale;
   int accumulate;
+  real *values;
 } sink;
 
 #define PUT(s, slope)                                                                             \
@@ -30,9 +32,19 @@ typedef struct {
 
 /* --- means over the features: the slopes are per feature, the sink's scale holds the 1/n ------ */
 
+/* What has been summed is a row's value, if each feature is one. */
+#define KEEP(s, sum)                                                                              \
+  do {                                                                                            \
+    if ((s).values) {                                                                             \
+      STORE((s).values, sum);                                                                     \
+      sum = vec_zero();                                                                           \
+    }                                                                                             \
+  } while (0)
+
 static real mean_squared_error(sink s, const real *t, const real *p, size_t n) {
   vec sum = vec_zero();
-  SPAN(n, vec d = vec_sub(LOAD(p), LOAD(t)); sum = vec_fma(d, d, sum); PUT(s, vec_add(d, d)););
+  SPAN(n, vec d = vec_sub(LOAD(p), LOAD(t)); sum = vec_fma(d, d, sum); KEEP(s, sum);
+       PUT(s, vec_add(d, d)););
   return vec_sum(sum) / (real)n;
 }
 
@@ -44,7 +56,8 @@ FNN_INLINE vec sign_of(vec d) {
 
 static real mean_absolute_error(sink s, const real *t, const real *p, size_t n) {
   vec sum = vec_zero();
-  SPAN(n, vec d = vec_sub(LOAD(p), LOAD(t)); sum = vec_add(sum, vec_abs(d)); PUT(s, sign_of(d)););
+  SPAN(n, vec d = vec_sub(LOAD(p), LOAD(t)); sum = vec_add(sum, vec_abs(d)); KEEP(s, sum);
+       PUT(s, sign_of(d)););
   return vec_sum(sum) / (real)n;
 }
 
@@ -54,7 +67,7 @@ static real huber(sink s, const real *t, const real *p, real width, size_t n) {
   SPAN(n, vec d = vec_sub(LOAD(p), LOAD(t)); vec a = vec_abs(d);
        /* c (a - c/2) with c = min(a, delta) serves both cases; NaN stays NaN. */
        vec c = vec_min(delta, a); sum = vec_fma(c, vec_fnma(half, c, a), sum);
-       PUT(s, vec_with_sign(c, d)););
+       KEEP(s, sum); PUT(s, vec_with_sign(c, d)););
   return vec_sum(sum) / (real)n;
 }
 
@@ -67,7 +80,7 @@ static real binary_crossentropy(sink s, const real *t, const real *p, real smoot
        vec clipped = vec_min(high, vec_max(low, q)); vec rest = vec_sub(one, clipped);
        vec value = vec_mul(vec_sub(one, target), vec_log(rest));
        value = vec_fma(target, vec_log(clipped), value);
-       sum = vec_sub(sum, INSIDE(value, vec_zero()));
+       sum = vec_sub(sum, INSIDE(value, vec_zero())); KEEP(s, sum);
        PUT(s, vec_where(inside, vec_div(vec_sub(clipped, target), vec_mul(clipped, rest)))););
   return vec_sum(sum) / (real)n;
 }
@@ -80,7 +93,7 @@ static real binary_crossentropy_logits(sink s, real *probability, const real *t,
   LONG_SPAN(n, vec target = vec_fma(LOAD(t), keep, share); vec z = LOAD(x);
        vec e = vec_exp(vec_neg(vec_abs(z)));
        vec value = vec_add(vec_fnma(z, target, vec_max(vec_zero(), z)), vec_log1p_unit(e));
-       sum = vec_add(sum, INSIDE(value, vec_zero())); vec q = sigmoid_from(z, e);
+       sum = vec_add(sum, INSIDE(value, vec_zero())); KEEP(s, sum); vec q = sigmoid_from(z, e);
        if (probability) STORE(probability, q); PUT(s, vec_sub(q, target)););
   return vec_sum(sum) / (real)n;
 }
@@ -210,36 +223,64 @@ static size_t argmax(const real *x, size_t n) {
 
 /* --- the table's entries ---------------------------------------------------------------------- */
 
-real KERNEL(loss_row)(int kind, real *dp, real *probability, const real *t, const real *p,
-                      real scale, const fnn_row_options *o, size_t n, int accumulate) {
-  const sink sum = {dp, scale, accumulate};
-  const sink mean = {dp, scale / (real)n, accumulate};
+static int is_mean(int kind) {
+  return kind <= FNN_BINARY_CROSSENTROPY || kind == FNN_BINARY_CROSSENTROPY_LOGITS;
+}
+
+static real loss_of_row(int kind, sink s, real *probability, const real *t, const real *p,
+                        const fnn_row_options *o, size_t n) {
   const real smoothing = (real)o->smoothing;
   switch (kind) {
-    case FNN_MEAN_SQUARED_ERROR: return mean_squared_error(mean, t, p, n);
-    case FNN_MEAN_ABSOLUTE_ERROR: return mean_absolute_error(mean, t, p, n);
-    case FNN_HUBER: return huber(mean, t, p, (real)o->delta, n);
-    case FNN_BINARY_CROSSENTROPY: return binary_crossentropy(mean, t, p, smoothing, n);
-    case FNN_CATEGORICAL_CROSSENTROPY: return categorical_crossentropy(sum, t, p, smoothing, n);
+    case FNN_MEAN_SQUARED_ERROR: return mean_squared_error(s, t, p, n);
+    case FNN_MEAN_ABSOLUTE_ERROR: return mean_absolute_error(s, t, p, n);
+    case FNN_HUBER: return huber(s, t, p, (real)o->delta, n);
+    case FNN_BINARY_CROSSENTROPY: return binary_crossentropy(s, t, p, smoothing, n);
+    case FNN_CATEGORICAL_CROSSENTROPY: return categorical_crossentropy(s, t, p, smoothing, n);
     case FNN_SPARSE_CATEGORICAL_CROSSENTROPY:
-      return sparse_categorical_crossentropy(sum, t[0], p, n);
+      return sparse_categorical_crossentropy(s, t[0], p, n);
     case FNN_BINARY_CROSSENTROPY_LOGITS:
-      return binary_crossentropy_logits(mean, probability, t, p, smoothing, n);
+      return binary_crossentropy_logits(s, probability, t, p, smoothing, n);
     case FNN_CATEGORICAL_CROSSENTROPY_LOGITS:
-      return categorical_crossentropy_logits(sum, probability, t, p, smoothing, n);
+      return categorical_crossentropy_logits(s, probability, t, p, smoothing, n);
     case FNN_SPARSE_CATEGORICAL_CROSSENTROPY_LOGITS:
-      return sparse_categorical_crossentropy_logits(sum, probability, t[0], p, n);
+      return sparse_categorical_crossentropy_logits(s, probability, t[0], p, n);
   }
   return NOT_A_NUMBER;
 }
 
-real KERNEL(row_value)(int kind, const real *t, const real *p, const fnn_row_options *o,
-                       size_t n) {
+void KERNEL(loss_rows)(int kind, real *values, real *dp, real *probability, const real *t,
+                       size_t t_row, const real *p, size_t row, real scale,
+                       const fnn_row_options *o, size_t rows, size_t n, int accumulate) {
+  sink s = {dp, is_mean(kind) ? scale / (real)n : scale, accumulate, NULL};
+  const int together = is_mean(kind) && n == 1 && row == 1 && t_row == 1;
+  if (together) {
+    s.values = values;
+    n = rows;
+    rows = rows > 0;
+  }
+  for (size_t i = 0; i < rows; i++, t += t_row, p += row) {
+    const real value = loss_of_row(kind, s, probability, t, p, o, n);
+    if (!together)
+      values[i] = value;
+    s.d += s.d ? row : 0;
+    probability += probability ? row : 0;
+  }
+}
+
+static real accuracy_of(int kind, const real *t, const real *p, const fnn_row_options *o, size_t n) {
   switch (kind) {
     case FNN_ACCURACY: return accuracy(t, p, n);
     case FNN_BINARY_ACCURACY: return binary_accuracy(t, p, (real)o->threshold, n);
     case FNN_CATEGORICAL_ACCURACY: return argmax(t, n) == argmax(p, n);
-    case FNN_SPARSE_CATEGORICAL_ACCURACY: return t[0] == (real)argmax(p, n);
-    default: return KERNEL(loss_row)(kind, NULL, NULL, t, p, 0, o, n, 0);
+    default: return t[0] == (real)argmax(p, n);
   }
+}
+
+void KERNEL(row_values)(int kind, real *values, const real *t, size_t t_row, const real *p,
+                        size_t row, const fnn_row_options *o, size_t rows, size_t n) {
+  if (kind < FNN_LOSSES)
+    KERNEL(loss_rows)(kind, values, NULL, NULL, t, t_row, p, row, 0, o, rows, n, 0);
+  else
+    for (size_t i = 0; i < rows; i++)
+      values[i] = accuracy_of(kind, t + i * t_row, p + i * row, o, n);
 }

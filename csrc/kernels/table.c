@@ -32,8 +32,8 @@ const FN(fnn_kernels) THIS_TABLE = {
     .dropout = KERNEL(dropout),
     .shuffle = KERNEL(shuffle),
     .convert = KERNEL(convert),
-    .row_value = KERNEL(row_value),
-    .loss_row = KERNEL(loss_row),
+    .row_values = KERNEL(row_values),
+    .loss_rows = KERNEL(loss_rows),
     .update = KERNEL(update),
     .multiply_adds = KERNEL(multiply_adds),
 };

@@ -35,21 +35,25 @@ static void evaluate_term(worker *w, const fnn_term *term, int is_loss) {
   }
   enter(w, ROWS);
   w->values_visible = 0;
-  for (size_t i = w->first; i < w->last; i++)
-    for (size_t r = 0; r < p->rows; r++) {
-      const double weight = weight_of(w, term, i, r);
-      const real *prediction = at(p, i) + r * p->features;
-      const real *target = at(t, i) + r * target_row;
-      real value;
-      if (is_loss)
-        value = w->kernels->loss_row(
-            term->kind, learn ? grad_at(p, i) + r * p->features : NULL,
-            q ? at(q, i) + r * p->features : NULL, target, prediction, (real)(scale * weight),
-            &options, p->features, term->mode == FNN_ACCUMULATE);
-      else
-        value = w->kernels->row_value(term->kind, target, prediction, &options, p->features);
-      ((real *)term->values)[i * p->rows + r] = value;
-    }
+  const size_t row = run_stride(p), t_row = p->rows == 1 ? t->stride : target_row;
+  /* All rows in one go, if they have one weight and are as far from one another. */
+  const int alike = term->weights < 0 && (p->rows == 1 || t->stride == size_of(t)) &&
+                    (!q || run_stride(q) == row);
+  const size_t first = w->first * p->rows, last = w->last * p->rows;
+  for (size_t i = first, n = alike ? last - first : 1; i < last; i += n) {
+    const size_t sample = i / p->rows, r = i % p->rows;
+    const real *prediction = (real *)p->value + i * row;
+    const real *target = at(t, sample) + r * target_row;
+    real *values = (real *)term->values + i;
+    if (is_loss)
+      w->kernels->loss_rows(term->kind, values, learn ? (real *)p->grad + i * row : NULL,
+                            q ? (real *)q->value + i * run_stride(q) : NULL, target, t_row,
+                            prediction, row, (real)(scale * weight_of(w, term, sample, r)),
+                            &options, n, p->features, term->mode == FNN_ACCUMULATE);
+    else
+      w->kernels->row_values(term->kind, values, target, t_row, prediction, row, &options, n,
+                             p->features);
+  }
 }
 
 /* Adds the batch's row values in their order to the running sums. */

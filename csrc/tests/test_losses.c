@@ -68,6 +68,20 @@ static long double probability_of(int kind, const real *p, size_t i, size_t n) {
   return expl(p[i] - largest) / sum;
 }
 
+static real loss_row(const kernels *k, int kind, real *dp, real *q, const real *t, const real *p,
+                     real scale, const fnn_row_options *o, size_t n, int accumulate) {
+  real value;
+  k->loss_rows(kind, &value, dp, q, t, n, p, n, scale, o, 1, n, accumulate);
+  return value;
+}
+
+static real row_value(const kernels *k, int kind, const real *t, const real *p,
+                      const fnn_row_options *o, size_t n) {
+  real value;
+  k->row_values(kind, &value, t, n, p, n, o, 1, n);
+  return value;
+}
+
 static void row(int kind, size_t n, int variant) {
   const fnn_row_options options = {variant & 1 ? 0.1 : 0, 0.7, 0.5};
   const int range = variant & 2 ? 30 : 2; /* of logits */
@@ -87,11 +101,11 @@ static void row(int kind, size_t n, int variant) {
   label("loss %d n=%zu variant=%d", kind, n, variant);
   FOR_TABLES {
     real *dp = output(3, n), *q = output(4, n), *more = copy_of(5, before, n), *dp2 = output(6, n);
-    const real value = k->loss_row(kind, dp, logits(kind) ? q : NULL, t, p, scale, &options, n, 0);
+    const real value = loss_row(k, kind, dp, logits(kind) ? q : NULL, t, p, scale, &options, n, 0);
     const real same[3] = {
-        k->row_value(kind, t, p, &options, n),
-        k->loss_row(kind, dp2, NULL, t, p, scale, &options, n, 0),
-        k->loss_row(kind, more, NULL, t, p, scale, &options, n, 1),
+        row_value(k, kind, t, p, &options, n),
+        loss_row(k, kind, dp2, NULL, t, p, scale, &options, n, 0),
+        loss_row(k, kind, more, NULL, t, p, scale, &options, n, 1),
     };
     for (int i = 0; i < 3; i++) check(bits_of(same[i]) == bits_of(value), "value by way %d", i);
     check(!memcmp(dp, dp2, n * sizeof *dp), "gradient with and without probabilities");
@@ -137,6 +151,39 @@ static void row(int kind, size_t n, int variant) {
   }
 }
 
+/* Many rows in one go have the bits of each by itself, also where rows are numbers, and what lies
+ * between them is not touched. */
+static void many_rows(int kind, size_t n, size_t gap) {
+  enum { MOST = 40 };
+  const size_t row = n + gap, t_row = (sparse(kind) ? 1 : n) + gap;
+  const fnn_row_options o = {0.1, 0.7, 0.5};
+  const real *p = numbers(0, MOST * row, 0.01, 1, 0), *before = numbers(2, MOST * row, -1, 1, 0);
+  real *t = numbers(1, MOST * t_row, 0, 1, 0);
+  if (sparse(kind))
+    for (size_t i = 0; i < MOST; i++) t[i * t_row] = (real)(i % (n + 1)); /* n: there is no such */
+  for (size_t rows = 0; rows <= MOST; rows += rows < 20 ? 1 : 7)
+    for (int accumulate = 0; accumulate < 2; accumulate++) {
+      FOR_TABLES {
+        label("%zu rows, loss %d n=%zu gap=%zu", rows, kind, n, gap);
+        real *values = output(3, rows), *dp = copy_of(4, before, rows * row);
+        real *q = copy_of(5, before, rows * row), *only_values = output(6, rows);
+        k->loss_rows(kind, values, dp, logits(kind) ? q : NULL, t, t_row, p, row, (real)0.37, &o,
+                     rows, n, accumulate);
+        k->row_values(kind, only_values, t, t_row, p, row, &o, rows, n);
+        check(!memcmp(values, only_values, rows * sizeof *values), "values without gradients");
+        check_before();
+        real *d = copy_of(7, before, rows * row), *r = copy_of(6, before, rows * row);
+        for (size_t i = 0; i < rows; i++) {
+          const real value = loss_row(k, kind, d + i * row, logits(kind) ? r + i * row : NULL,
+                                      t + i * t_row, p + i * row, (real)0.37, &o, n, accumulate);
+          check(bits_of(value) == bits_of(values[i]), "value of row %zu", i);
+        }
+        check(!memcmp(dp, d, rows * row * sizeof *d), "gradients");
+        check(!memcmp(q, r, rows * row * sizeof *r), "probabilities");
+      }
+    }
+}
+
 /* On probabilities outside the clip range a categorical crossentropy has the gradient of the
  * others only: here p = (1, 0), so the sum is 1 and both are clipped. */
 static void clipped_classes(void) {
@@ -146,11 +193,11 @@ static void clipped_classes(void) {
   const long double expected = -logl(CLIP_LOW);
   FOR_TABLES {
     real dp[2] = {9, 9};
-    near("value", 0, k->loss_row(FNN_CATEGORICAL_CROSSENTROPY, dp, NULL, one_hot, p, 1, &o, 2, 0),
+    near("value", 0, loss_row(k, FNN_CATEGORICAL_CROSSENTROPY, dp, NULL, one_hot, p, 1, &o, 2, 0),
          expected, 2);
     check(dp[0] == 0 && dp[1] == 0, "gradient");
     dp[0] = dp[1] = 9;
-    near("value", 1, k->loss_row(FNN_SPARSE_CATEGORICAL_CROSSENTROPY, dp, NULL, &class, p, 1, &o, 2, 0),
+    near("value", 1, loss_row(k, FNN_SPARSE_CATEGORICAL_CROSSENTROPY, dp, NULL, &class, p, 1, &o, 2, 0),
          expected, 2);
     check(dp[0] == 0 && dp[1] == 0, "gradient of the sparse one");
   }
@@ -167,9 +214,9 @@ static void unknown_classes(void) {
       const real *p = numbers(0, 5, 0.1, 1, 0), class = (real)labels[i];
       FOR_TABLES {
         real *dp = output(1, 5), *q = output(2, 5);
-        check(isnan(k->loss_row(kinds[kind], dp, q, &class, p, 1, &o, 5, 0)), "value is not NaN");
-        check(isnan(k->row_value(kinds[kind], &class, p, &o, 5)), "value is not NaN");
-        check(k->row_value(FNN_SPARSE_CATEGORICAL_ACCURACY, &class, p, &o, 5) == 0, "accuracy");
+        check(isnan(loss_row(k, kinds[kind], dp, q, &class, p, 1, &o, 5, 0)), "value is not NaN");
+        check(isnan(row_value(k, kinds[kind], &class, p, &o, 5)), "value is not NaN");
+        check(row_value(k, FNN_SPARSE_CATEGORICAL_ACCURACY, &class, p, &o, 5) == 0, "accuracy");
       }
     }
 }
@@ -185,7 +232,7 @@ static void wild(void) {
       int has_nan = 0;
       for (int j = 0; j < 33; j++) has_nan |= isnan(p[j]);
       FOR_TABLES {
-        real *dp = output(2, 33), value = k->loss_row(kind, dp, NULL, t, p, 1, &o, 33, 0);
+        real *dp = output(2, 33), value = loss_row(k, kind, dp, NULL, t, p, 1, &o, 33, 0);
         agree(&value, 1);
         agree(dp, 33);
         if (has_nan) check(isnan(value), "loss %d hides a NaN", kind);
@@ -206,9 +253,9 @@ static void sparse_is_categorical(void) {
       if (repeat % 2) x[(size_t)class] = 16; /* a confident, right prediction */
       FOR_TABLES {
         real *d = output(2, n), *e = output(3, n);
-        const real a = k->loss_row(FNN_CATEGORICAL_CROSSENTROPY_LOGITS, d, NULL, t, x, (real)0.1, &o,
+        const real a = loss_row(k, FNN_CATEGORICAL_CROSSENTROPY_LOGITS, d, NULL, t, x, (real)0.1, &o,
                                    n, 0);
-        const real b = k->loss_row(FNN_SPARSE_CATEGORICAL_CROSSENTROPY_LOGITS, e, NULL, &class, x,
+        const real b = loss_row(k, FNN_SPARSE_CATEGORICAL_CROSSENTROPY_LOGITS, e, NULL, &class, x,
                                    (real)0.1, &o, n, 0);
         check(a == b, "values %.9g and %.9g", (double)a, (double)b);
         check(!memcmp(d, e, n * sizeof *d), "gradients");
@@ -244,12 +291,12 @@ static void accuracies(void) {
         right += (p[i] > (real)0.4) == (truth[i] != 0);
       }
       FOR_TABLES {
-        check(k->row_value(FNN_CATEGORICAL_ACCURACY, t, p, &o, n) == (best_p == best_t), "categorical");
-        check(k->row_value(FNN_SPARSE_CATEGORICAL_ACCURACY, &class, p, &o, n) == (repeat % 3 != 0),
+        check(row_value(k, FNN_CATEGORICAL_ACCURACY, t, p, &o, n) == (best_p == best_t), "categorical");
+        check(row_value(k, FNN_SPARSE_CATEGORICAL_ACCURACY, &class, p, &o, n) == (repeat % 3 != 0),
               "sparse");
-        near("binary", n, k->row_value(FNN_BINARY_ACCURACY, truth, p, &o, n),
+        near("binary", n, row_value(k, FNN_BINARY_ACCURACY, truth, p, &o, n),
              (long double)right / (long double)n, 0.5);
-        near("accuracy", n, k->row_value(FNN_ACCURACY, equal, p, &o, n),
+        near("accuracy", n, row_value(k, FNN_ACCURACY, equal, p, &o, n),
              (long double)same / (long double)n, 0.5);
       }
     }
@@ -260,6 +307,9 @@ static void cases(void) {
     for (size_t s = 1; s < COUNT(SIZES); s++)
       for (int variant = 0; variant < 4; variant++)
         if (!(sparse(kind) && variant & 1)) row(kind, SIZES[s], variant);
+  for (int kind = 0; kind < FNN_LOSSES; kind++)
+    for (size_t n = 1; n <= 3; n += 2)
+      for (size_t gap = 0; gap < 2; gap++) many_rows(kind, n, gap);
   clipped_classes();
   unknown_classes();
   wild();
