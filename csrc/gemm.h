@@ -33,8 +33,6 @@ typedef struct FN(fnn_product) {
 void FN(fnn_gemm)(const FN(fnn_product) *product, size_t m0, size_t m1, size_t n0, size_t n1,
                   real *scratch);
 
-#define C_ROWS 48 /* most rows of a block of C */
-
 /* For threads that share packed blocks of B: how a dense product of m x n is blocked; room for a
  * packed block in a thread's scratch memory; and rows m0..m1 of one block of columns and steps, of
  * which B is packed (NULL: read where it lies). */
@@ -62,7 +60,8 @@ size_t FN(fnn_gemm_scratch)(size_t n, size_t k);
 
 /* --- shared by gemm.c and gemm_sparse.c ------------------------------------------------------ */
 
-#define C_COLUMNS 512 /* most columns of a block of C, unless C is stored and B is packed */
+#define C_ROWS 48     /* most rows of a block of C */
+#define C_COLUMNS 512 /* most columns, unless C is stored and B is packed */
 
 static inline size_t least(size_t a, size_t b) { return a < b ? a : b; }
 static inline size_t greatest(size_t a, size_t b) { return a > b ? a : b; }
@@ -88,6 +87,6 @@ void FN(fnn_pack_b)(real *to, const FN(fnn_product) *product, size_t p0, size_t 
 /* fnn_gemm for a sparse A. */
 void FN(fnn_gemm_sparse)(const FN(fnn_product) *product, size_t m0, size_t m1, size_t n0, size_t n1,
                          real *scratch);
-size_t FN(fnn_gemm_sparse_scratch)(size_t k);
+size_t FN(fnn_gemm_sparse_scratch)(size_t n, size_t k);
 
 #endif

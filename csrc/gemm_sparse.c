@@ -39,9 +39,14 @@ static size_t starts_of(size_t k) {
   return up(elements_listed(k) / FNN_LANES + ROWS + 2, FNN_LANES);
 }
 
-size_t FN(fnn_gemm_sparse_scratch)(size_t k) {
+/* Elements of a packed panel of B, on any instruction set. */
+static size_t packed(size_t n, size_t k) {
+  return k * least(up(n, FNN_LANES), MOST_VECTORS * FNN_LANES);
+}
+
+size_t FN(fnn_gemm_sparse_scratch)(size_t n, size_t k) {
   const size_t integers = elements_listed(k) + starts_of(k);
-  return C_SCRATCH + k * MOST_VECTORS * FNN_LANES + PANEL + elements_listed(k) +
+  return C_SCRATCH + packed(n, k) + PANEL + elements_listed(k) +
          up(integers * sizeof(uint32_t) / sizeof(real), FNN_LANES);
 }
 
@@ -94,7 +99,7 @@ void FN(fnn_gemm_sparse)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t 
   const int pack_b = FN(fnn_packs_b)(s, s->skips_zero_rows ? 1 : least(rows, m1 - m0));
   real *const c_scratch = scratch;
   real *const b_scratch = c_scratch + C_SCRATCH;
-  real *const turned = b_scratch + s->k * MOST_VECTORS * FNN_LANES;
+  real *const turned = b_scratch + packed(s->n, s->k);
   list nonzero = {.depth = block_length(s->k, PANEL / width), .values = turned + PANEL};
   nonzero.steps = (uint32_t *)(nonzero.values + elements_listed(s->k));
   nonzero.starts = nonzero.steps + elements_listed(s->k);

@@ -26,6 +26,8 @@
 
 const unsigned char KERNEL(tile_vectors)[TILE_ROWS + 1] = ROWS_OF_VECTORS;
 
+_Static_assert(SPARSE_VECTORS <= MOST_VECTORS, "scratch memory and sums");
+
 /* sum += a column of A times a row of B. */
 static inline __attribute__((always_inline)) void
 add_products(const size_t m, const size_t v, const int edge, vec (*sum)[MOST_VECTORS],
@@ -44,12 +46,12 @@ add_products(const size_t m, const size_t v, const int edge, vec (*sum)[MOST_VEC
 }
 
 /* With m, v and edge constant this unrolls into straight-line code. `edge`: the last vector holds
- * fewer than FNN_LANES columns. `steps`: the rows of B that the k columns of A belong to; NULL: all
- * of them in turn. */
+ * fewer than FNN_LANES columns. `listed`: `steps` has the rows of B that the k columns of A belong
+ * to; else all of them in turn. */
 static inline __attribute__((always_inline)) void
-tile(const size_t m, const size_t v, const int edge, real *c, size_t c_row, const real *a,
-     size_t a_row, size_t a_step, const uint32_t *steps, const real *b, size_t b_row, size_t n,
-     size_t k, int accumulate) {
+tile(const size_t m, const size_t v, const int edge, const int listed, real *c, size_t c_row,
+     const real *a, size_t a_row, size_t a_step, const uint32_t *steps, const real *b, size_t b_row,
+     size_t n, size_t k, int accumulate) {
   vec sum[TILE_ROWS][MOST_VECTORS];
   const size_t last = n - (v - 1) * FNN_LANES;
 
@@ -62,7 +64,7 @@ tile(const size_t m, const size_t v, const int edge, real *c, size_t c_row, cons
                   : edge && j == v - 1 ? vec_load_n(at, last)
                                            : vec_load(at);
     }
-  if (steps)
+  if (listed)
     for (size_t p = 0; p < k; p++, a += a_step)
       add_products(m, v, edge, sum, a, a_row, b + steps[p] * b_row, last);
   else
@@ -88,9 +90,9 @@ typedef void (*tile_function)(real *, size_t, const real *, size_t, size_t, cons
   static void tile_##m##x##v(real *c, size_t c_row, const real *a, size_t a_row, size_t a_step,    \
                              const real *b, size_t b_row, size_t n, size_t k, int accumulate) {    \
     if (n == v * FNN_LANES)                                                                        \
-      tile(m, v, 0, c, c_row, a, a_row, a_step, NULL, b, b_row, n, k, accumulate);                 \
+      tile(m, v, 0, 0, c, c_row, a, a_row, a_step, NULL, b, b_row, n, k, accumulate);              \
     else                                                                                           \
-      tile(m, v, 1, c, c_row, a, a_row, a_step, NULL, b, b_row, n, k, accumulate);                 \
+      tile(m, v, 1, 0, c, c_row, a, a_row, a_step, NULL, b, b_row, n, k, accumulate);              \
   }
 
 /* clang-format off */
@@ -103,7 +105,7 @@ TILE(5,1) TILE(5,2) TILE(5,3)
 TILE(6,1) TILE(6,2) TILE(6,3)
 TILE(7,1) TILE(7,2) TILE(7,3)
 TILE(8,1) TILE(8,2) TILE(8,3)
-static const tile_function tiles[TILE_ROWS + 1][SPARSE_VECTORS + 1] = {
+static const tile_function tiles[TILE_ROWS + 1][9] = {
   {0},
   {0, tile_1x1, tile_1x2, tile_1x3, tile_1x4, tile_1x5, tile_1x6, tile_1x7, tile_1x8},
   {0, tile_2x1, tile_2x2, tile_2x3, tile_2x4},
@@ -119,7 +121,7 @@ TILE(1,1) TILE(1,2) TILE(1,3) TILE(1,4) TILE(1,5) TILE(1,6)
 TILE(2,1) TILE(2,2) TILE(2,3)
 TILE(3,1) TILE(3,2)
 TILE(4,1) TILE(5,1) TILE(6,1)
-static const tile_function tiles[TILE_ROWS + 1][SPARSE_VECTORS + 1] = {
+static const tile_function tiles[TILE_ROWS + 1][7] = {
   {0},
   {0, tile_1x1, tile_1x2, tile_1x3, tile_1x4, tile_1x5, tile_1x6},
   {0, tile_2x1, tile_2x2, tile_2x3},
@@ -131,7 +133,7 @@ TILE(1,1) TILE(1,2) TILE(1,3) TILE(1,4)
 TILE(2,1) TILE(2,2)
 TILE(3,1) TILE(3,2)
 TILE(4,1) TILE(5,1) TILE(6,1)
-static const tile_function tiles[TILE_ROWS + 1][SPARSE_VECTORS + 1] = {
+static const tile_function tiles[TILE_ROWS + 1][5] = {
   {0},
   {0, tile_1x1, tile_1x2, tile_1x3, tile_1x4},
   {0, tile_2x1, tile_2x2},
@@ -140,7 +142,7 @@ static const tile_function tiles[TILE_ROWS + 1][SPARSE_VECTORS + 1] = {
 };
 #else
 TILE(1,1) TILE(2,1) TILE(3,1) TILE(4,1)
-static const tile_function tiles[TILE_ROWS + 1][SPARSE_VECTORS + 1] = {
+static const tile_function tiles[TILE_ROWS + 1][2] = {
   {0}, {0, tile_1x1}, {0, tile_2x1}, {0, tile_3x1}, {0, tile_4x1},
 };
 #endif
@@ -160,12 +162,15 @@ sparse_rows(const size_t v, const int edge, real *c, size_t c_row, const uint32_
             size_t n, int accumulate) {
   for (size_t i = 0; i < m; i++, c += c_row)
     if (!accumulate || starts[i + 1] > starts[i])
-      tile(1, v, edge, c, 0, values + starts[i], 0, 1, steps + starts[i], b, b_row, n,
+      tile(1, v, edge, 1, c, 0, values + starts[i], 0, 1, steps + starts[i], b, b_row, n,
            starts[i + 1] - starts[i], accumulate);
 }
 
+/* No code for more vectors than this instruction set has sums for. */
 #define ROWS(v)                                                                                    \
   case v:                                                                                          \
+    if (v > SPARSE_VECTORS)                                                                        \
+      break;                                                                                       \
     if (n == v * FNN_LANES)                                                                        \
       sparse_rows(v, 0, c, c_row, starts, values, steps, b, b_row, m, n, accumulate);              \
     else                                                                                           \
@@ -177,17 +182,8 @@ void KERNEL(gemm_sparse)(real *c, size_t c_row, const uint32_t *starts, const re
                          const uint32_t *steps, const real *b, size_t b_row, size_t m, size_t n,
                          int accumulate) {
   switch ((n + FNN_LANES - 1) / FNN_LANES) {
-    ROWS(1)
-#if SPARSE_VECTORS >= 4
-    ROWS(2) ROWS(3) ROWS(4)
-#endif
-#if SPARSE_VECTORS >= 6
-    ROWS(5) ROWS(6)
-#endif
-#if SPARSE_VECTORS >= 7
-    ROWS(7) ROWS(8) ROWS(9) ROWS(10) ROWS(11) ROWS(12) ROWS(13)
-    ROWS(14) ROWS(15) ROWS(16) ROWS(17) ROWS(18) ROWS(19) ROWS(20)
-#endif
+    ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10)
+    ROWS(11) ROWS(12) ROWS(13) ROWS(14) ROWS(15) ROWS(16) ROWS(17) ROWS(18) ROWS(19) ROWS(20)
   }
 }
 /* clang-format on */
@@ -202,22 +198,22 @@ size_t KERNEL(nonzeros)(real *values, uint32_t *steps, const real *a, size_t n) 
  * the other as a register holds. rows <= REG_LANES. */
 static inline __attribute__((always_inline)) void
 transpose_parts(real *to, size_t to_row, const real *from, size_t from_row, const size_t rows) {
-  reg r[PART];
-  for (size_t i = 0; i < PART; i++) {
+  reg r[PART_LANES];
+  for (size_t i = 0; i < PART_LANES; i++) {
     const real *part[REG_PARTS];
     for (size_t l = 0; l < REG_PARTS; l++)
-      part[l] = from + (l * PART + i < rows ? l * PART + i : rows - 1) * from_row;
+      part[l] = from + (l * PART_LANES + i < rows ? l * PART_LANES + i : rows - 1) * from_row;
     r[i] = reg_load_parts(part);
   }
 #ifdef FNN_DOUBLE
-  const reg t[PART] = {reg_zip_low(r[0], r[1]), reg_zip_high(r[0], r[1])};
+  const reg t[PART_LANES] = {reg_zip_low(r[0], r[1]), reg_zip_high(r[0], r[1])};
 #else
   const reg a = reg_zip_low(r[0], r[1]), b = reg_zip_high(r[0], r[1]);
   const reg c = reg_zip_low(r[2], r[3]), d = reg_zip_high(r[2], r[3]);
-  const reg t[PART] = {reg_zip_pairs_low(a, c), reg_zip_pairs_high(a, c), reg_zip_pairs_low(b, d),
-                       reg_zip_pairs_high(b, d)};
+  const reg t[PART_LANES] = {reg_zip_pairs_low(a, c), reg_zip_pairs_high(a, c),
+                             reg_zip_pairs_low(b, d), reg_zip_pairs_high(b, d)};
 #endif
-  for (size_t i = 0; i < PART; i++)
+  for (size_t i = 0; i < PART_LANES; i++)
     if (rows == REG_LANES)
       reg_store(to + i * to_row, t[i]);
     else
@@ -226,10 +222,10 @@ transpose_parts(real *to, size_t to_row, const real *from, size_t from_row, cons
 
 void KERNEL(transpose)(real *to, size_t to_row, const real *from, size_t from_row, size_t n,
                        size_t k) {
-  const size_t k1 = k / PART * PART;
+  const size_t k1 = k / PART_LANES * PART_LANES;
   for (size_t j = 0; j < n; j += REG_LANES, from += REG_LANES * from_row) {
     const size_t rows = n - j < REG_LANES ? n - j : REG_LANES;
-    for (size_t p = 0; p < k1; p += PART)
+    for (size_t p = 0; p < k1; p += PART_LANES)
       if (rows == REG_LANES)
         transpose_parts(to + p * to_row + j, to_row, from + p, from_row, REG_LANES);
       else

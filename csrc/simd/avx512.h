@@ -110,7 +110,7 @@ FNN_INLINE size_t reg_list_nonzeros(real *values, uint32_t *numbers, reg a, uint
   reg_store(values, PS(maskz_compress)(nonzero, a));
 #ifdef FNN_DOUBLE
   _mm256_storeu_si256((__m256i *)(void *)numbers,
-                      _mm512_castsi512_si256(_mm512_maskz_compress_epi32(nonzero, lanes)));
+                      _mm256_maskz_compress_epi32(nonzero, _mm512_castsi512_si256(lanes)));
 #else
   _mm512_storeu_si512(numbers, _mm512_maskz_compress_epi32(nonzero, lanes));
 #endif

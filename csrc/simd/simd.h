@@ -294,31 +294,6 @@ FNN_INLINE vec vec_from_int(vint i) {
   return vec_sub(vec_from_bits(vint_add(i, vec_bits(rounder))), rounder);
 }
 
-/* --- parts of 16 bytes ------------------------------------------------------------------------ */
-
-#define PART (16 / sizeof(real))
-#define REG_PARTS (REG_LANES / PART)
-
-/* reg_load_parts loads each part from a place of its own; the others interleave, in every part, the
- * lower or upper halves of two registers, by elements or (of floats) by pairs of them. */
-#ifndef FNN_ZIPS
-#define reg_load_parts(p) reg_load((p)[0])
-#ifdef __clang__
-#define FNN_PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-#define FNN_PICK(a, b, ...) __builtin_shuffle(a, b, (ireg){__VA_ARGS__})
-#endif
-#ifdef FNN_DOUBLE
-#define reg_zip_low(a, b) FNN_PICK(a, b, 0, 2)
-#define reg_zip_high(a, b) FNN_PICK(a, b, 1, 3)
-#else
-#define reg_zip_low(a, b) FNN_PICK(a, b, 0, 4, 1, 5)
-#define reg_zip_high(a, b) FNN_PICK(a, b, 2, 6, 3, 7)
-#define reg_zip_pairs_low(a, b) FNN_PICK(a, b, 0, 1, 4, 5)
-#define reg_zip_pairs_high(a, b) FNN_PICK(a, b, 2, 3, 6, 7)
-#endif
-#endif
-
 #ifndef FNN_LISTS_NONZEROS
 FNN_INLINE size_t reg_list_nonzeros(real *values, uint32_t *numbers, reg a, uint32_t first) {
   real lanes[REG_LANES];
@@ -346,6 +321,31 @@ FNN_INLINE size_t vec_list_nonzeros(real *values, uint32_t *numbers, vec a, uint
 #endif
   return n;
 }
+
+/* --- parts of 16 bytes ------------------------------------------------------------------------ */
+
+#define PART_LANES (16 / sizeof(real))
+#define REG_PARTS (REG_LANES / PART_LANES)
+
+/* reg_load_parts loads each part from a place of its own; the others interleave, in every part, the
+ * lower or upper halves of two registers, by elements or (of floats) by pairs of them. */
+#ifndef FNN_ZIPS
+#define reg_load_parts(p) reg_load((p)[0])
+#ifdef __clang__
+#define FNN_PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define FNN_PICK(a, b, ...) __builtin_shuffle(a, b, (ireg){__VA_ARGS__})
+#endif
+#ifdef FNN_DOUBLE
+#define reg_zip_low(a, b) FNN_PICK(a, b, 0, 2)
+#define reg_zip_high(a, b) FNN_PICK(a, b, 1, 3)
+#else
+#define reg_zip_low(a, b) FNN_PICK(a, b, 0, 4, 1, 5)
+#define reg_zip_high(a, b) FNN_PICK(a, b, 2, 6, 3, 7)
+#define reg_zip_pairs_low(a, b) FNN_PICK(a, b, 0, 1, 4, 5)
+#define reg_zip_pairs_high(a, b) FNN_PICK(a, b, 2, 3, 6, 7)
+#endif
+#endif
 
 /* --- reductions: lane i with lane i + LANES/2, then halves of that, down to one --------------- */
 

@@ -102,7 +102,8 @@ static int possible(int variant) {
 
 static void cases(void) {
   static const size_t sizes[][3] = {{1, 1, 1},    {5, 7, 3},     {33, 100, 17},  {32, 65, 300},
-                                    {70, 16, 90}, {13, 700, 40}, {150, 97, 129}, {7, 304, 700}};
+                                    {70, 16, 90}, {13, 700, 40}, {150, 97, 129}, {7, 304, 700},
+                                    {4, 640, 50}};
   for (size_t s = 0; s < COUNT(sizes); s++)
     for (int variant = 0; variant < VARIANTS; variant++)
       if (possible(variant))
