@@ -80,9 +80,15 @@ static inline void join(size_t *rows, size_t *n, size_t row) {
   }
 }
 
-/* This thread's share of n things in units of `unit`. */
+/* This thread's share of n things in units of `unit`. A single one is the first thread's, who would
+ * otherwise wait for the last one: work of whole rows is rounded in its favour. */
 static inline void share(const worker *w, size_t n, size_t unit, size_t *from, size_t *to) {
   const size_t units = (n + unit - 1) / unit;
+  if (units == 1) {
+    *from = w->thread ? n : 0;
+    *to = n;
+    return;
+  }
   *from = units * (size_t)w->thread / (size_t)w->threads * unit;
   *to = units * ((size_t)w->thread + 1) / (size_t)w->threads * unit;
   if (*to > n)
