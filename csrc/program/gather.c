@@ -33,14 +33,22 @@ static real *gather_sample(const worker *w, real *to, const char *from, const fn
   return to;
 }
 
-/* The rows of a shuffled epoch lie anywhere in memory, so they are fetched ahead of their use: of
- * those that are copied as they are up to FETCHED bytes. */
-#define AHEAD 4 /* samples */
+/* The rows of a shuffled epoch lie anywhere in memory, so they are fetched ahead of their use: some
+ * samples, and more of small ones. Of those that are copied as they are up to FETCHED bytes. */
+#define AHEAD 4
+#define AHEAD_BYTES 1024
 #define FETCHED 4096
 
 static const char *sample(const worker *w, const fnn_feed *feed, size_t position) {
   const int64_t row = w->job->rows ? w->job->rows[position] : (int64_t)(w->job->first + position);
   return (const char *)feed->data + (ptrdiff_t)row * feed->row_stride;
+}
+
+/* Asks for the cache lines of `bytes` bytes; a row need not begin with one. */
+static void fetch(const char *row, size_t bytes) {
+  for (size_t at = 0; at < bytes; at += FNN_CACHE_LINE)
+    __builtin_prefetch(row + at);
+  __builtin_prefetch(row + bytes - 1);
 }
 
 void FN(fnn_gather)(worker *w, size_t begin) {
@@ -52,14 +60,13 @@ void FN(fnn_gather)(worker *w, size_t begin) {
     const int plain = is_plain(feed);
     const size_t size = size_of(tensor);
     const size_t fetched = plain ? least(size * sizeof(real), FETCHED) : 1;
+    const size_t ahead = greatest(AHEAD, AHEAD_BYTES / (size * sizeof(real) + 1));
+    for (size_t i = w->first; i < least(w->first + ahead, w->last); i++)
+      fetch(sample(w, feed, begin + i), fetched);
     for (size_t i = w->first; i < w->last; i++) {
       const char *from = sample(w, feed, begin + i);
-      if (i + AHEAD < w->last) {
-        const char *next = sample(w, feed, begin + i + AHEAD);
-        for (size_t at = 0; at < fetched; at += FNN_CACHE_LINE)
-          __builtin_prefetch(next + at);
-        __builtin_prefetch(next + fetched - 1); /* a row need not begin with a cache line */
-      }
+      if (i + ahead < w->last)
+        fetch(sample(w, feed, begin + i + ahead), fetched);
       if (!plain)
         gather_sample(w, at(tensor, i), from, feed, 0);
       else if (size == 1)
