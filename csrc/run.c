@@ -1,4 +1,5 @@
-/* The entry points of program/, which is compiled once per element type. */
+/* The entry points of program/, which is compiled once per element type: FN(fnn_run) of program.c is
+ * fnn_run_f32 and fnn_run_f64 here. */
 #include "fastnn.h"
 #include "threads.h"
 

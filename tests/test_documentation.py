@@ -39,6 +39,13 @@ def test_python_blocks_run(page, tmp_path, monkeypatch, capsys):
             exec(compile(code, page_name(page), "exec"), namespace)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_lines_fit(page):
+    """But those of tables."""
+    lines = enumerate(page.read_text().splitlines(), start=1)
+    assert not [n for n, line in lines if len(line) > 100 and not line.startswith("|")]
+
+
 def at_hand() -> dict[str, object]:
     """Return what examples may use without saying where it comes from: a model and its data."""
     fastnn.config.clear_session()
