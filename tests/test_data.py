@@ -162,9 +162,9 @@ def test_a_file_larger_than_memory(engine, tmp_path):
         config.set_random_seed(1)
         model = Sequential([Input((features,)), Dense(2, activation="softmax")])
         model.compile("sgd", "sparse_categorical_crossentropy")
-        model.fit(given, labels, steps_per_epoch=2, shuffle=False, verbose=0)
+        model.fit(given, labels, batch_size=32, steps_per_epoch=2, shuffle=False, verbose=0)
         assert model.optimizer.iterations == 2
-        results.append(model.predict(given, steps=1).tobytes())
+        results.append(model.predict(given, batch_size=32, steps=1).tobytes())
     assert results[0] == results[1]
 
 

@@ -177,8 +177,32 @@ def test_an_epoch_ends_with_the_data():
     x, y = data(96)
     model = classifier()
     with pytest.warns(UserWarning, match="steps_per_epoch=5, but only 3 batches"):
-        model.fit(x, y, steps_per_epoch=5, epochs=1, verbose=0)
+        model.fit(x, y, batch_size=32, steps_per_epoch=5, epochs=1, verbose=0)
     assert model.optimizer.iterations == 3
+
+
+def test_steps_without_a_batch_size_divide_all_rows(engine):
+    x, y = data(103)
+    model, expected = classifier(metrics=None), classifier(metrics=None)
+    model.fit(x, y, steps_per_epoch=3, epochs=2, shuffle=False, verbose=0)
+    expected.fit(x, y, batch_size=35, epochs=2, shuffle=False, verbose=0)
+    assert model.optimizer.iterations == 6
+    assert_same_bits(weights(model), weights(expected))
+    assert model.predict(x, steps=1).shape == (103, 3)
+    whole = pytest.approx(entropy(model, x, y).mean(), rel=1e-5)
+    assert model.evaluate(x, y, steps=2, verbose=0) == whole
+
+
+@pytest.mark.parametrize(
+    ("sizes", "rows"),
+    [({}, 103), ({"batch_size": 10}, 20), ({"batch_size": 10, "validation_batch_size": 7}, 14)],
+)
+def test_validation_steps_divide_all_rows_only_without_a_batch_size(engine, sizes, rows):
+    x, y = data(103)
+    model = still()
+    history = model.fit(x, y, validation_data=(x, y), validation_steps=2, verbose=0, **sizes)
+    expected = entropy(model, x, y)[:rows].mean()
+    assert history.history["val_loss"][0] == pytest.approx(expected, rel=1e-5)
 
 
 def test_zero_epochs_do_nothing(engine):

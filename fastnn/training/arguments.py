@@ -57,8 +57,11 @@ def optional_whole(value: Any, name: str, method: str) -> int | None:
     return None if value is None else whole(value, name, method, least=1)
 
 
-def batch_size_of(value: Any, method: str, name: str = "batch_size") -> int:
-    return BATCH_SIZE if value is None else whole(value, name, method, least=1)
+def batch_size_of(given: int | None, steps: int | None, rows: int) -> int:
+    """Return the batch size given, or else Keras's: all rows in `steps` batches, or else 32."""
+    if given is None:
+        return BATCH_SIZE if steps is None else -(-rows // steps)
+    return given
 
 
 def verbosity(value: Any, method: str) -> int:

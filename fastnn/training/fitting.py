@@ -73,7 +73,8 @@ class Fitting(Compilable):
         x, y : array, or for several inputs or outputs a list or a dict by name
             One row per sample; arrays of any number type and order, lists, pandas objects,
             memory-mapped files. Rows are converted batch by batch, never copied as a whole.
-        batch_size : int, default 32
+        batch_size : int, optional
+            Default 32, or with `steps_per_epoch` what divides the rows into so many batches.
         epochs : int
             The number of the last epoch; training starts at `initial_epoch`.
         verbose : {"auto", 0, 1, 2}
@@ -93,7 +94,10 @@ class Fitting(Compilable):
         initial_epoch : int, default 0
         steps_per_epoch : int, optional
             Batches per epoch; the next epoch goes on behind them.
-        validation_steps, validation_batch_size : int, optional
+        validation_steps : int, optional
+            Validate on only so many batches, or on all rows in so many if no batch size is given.
+        validation_batch_size : int, optional
+            Default `batch_size` if that was given.
         validation_freq : int or list of int, default 1
             Validate every so many epochs, or after the listed ones (from 1).
         profile : bool, default False
@@ -117,7 +121,7 @@ class Fitting(Compilable):
             If an argument or the data does not fit; nothing was changed then.
         """
         compiled = self._require_compiled("fit")
-        batch_size = batch_size_of(batch_size, "fit")
+        given = optional_whole(batch_size, "batch_size", "fit")
         epochs = whole(epochs, "epochs", "fit", least=0)
         initial_epoch = whole(initial_epoch, "initial_epoch", "fit", least=0)
         steps_per_epoch = optional_whole(steps_per_epoch, "steps_per_epoch", "fit")
@@ -135,7 +139,7 @@ class Fitting(Compilable):
             train, validation = self._prepare(
                 compiled, x, y, sample_weight, class_weight, validation_split, validation_data
             )
-            batch_size = min(batch_size, train.rows)
+            batch_size = min(batch_size_of(given, steps_per_epoch, train.rows), train.rows)
             hooks = CallbackList(
                 callbacks,
                 add_history=True,
@@ -172,7 +176,7 @@ class Fitting(Compilable):
                     logs = dict(sorted(slot.results().items()))
                     loss = logs["loss"]
                     if validation is not None and validates(epoch, validation_freq):
-                        size = validation_size or batch_size
+                        size = validation_size or given
                         results = self._test(compiled, validation, size, validation_steps, hooks)
                         logs |= {f"val_{name}": v for name, v in results.items()}
                         logs = dict(sorted(logs.items()))
@@ -285,7 +289,8 @@ class Fitting(Compilable):
         ----------
         x, y, sample_weight
             As for `fit`.
-        batch_size : int, default 32
+        batch_size : int, optional
+            Default 32, or with `steps` what divides the rows into so many batches.
         verbose : {"auto", 0, 1, 2}
         steps : int, optional
             Only so many batches.
@@ -307,12 +312,12 @@ class Fitting(Compilable):
             If an argument or the data does not fit.
         """
         compiled = self._require_compiled("evaluate")
-        batch_size = batch_size_of(batch_size, "evaluate")
+        given = optional_whole(batch_size, "batch_size", "evaluate")
         steps = optional_whole(steps, "steps", "evaluate")
         level = verbosity(verbose, "evaluate")
         with self._engines.working:
             data, program = self._read(compiled, x, y, sample_weight, "evaluate")
-            batches = -(-data.rows // batch_size)
+            batches = -(-data.rows // batch_size_of(given, steps, data.rows))
             hooks = callbacks
             if not isinstance(callbacks, CallbackList):
                 hooks = CallbackList(
@@ -324,15 +329,16 @@ class Fitting(Compilable):
                 )
                 hooks.set_model(self)
             try:
-                results = self._test(compiled, data, batch_size, steps, hooks)
+                results = self._test(compiled, data, given, steps, hooks)
             finally:
                 self._engines.release_testing()
         return _returned(results, program, return_dict)
 
     def _test(
-        self, compiled: Compiled, data: Data, batch_size: int, steps: int | None, hooks: Any
+        self, compiled: Compiled, data: Data, given: int | None, steps: int | None, hooks: Any
     ) -> dict[str, float]:
         """Evaluate the built program on data, with the hooks of evaluate."""
+        batch_size = batch_size_of(given, steps, data.rows)
         rows = np.arange(data.rows if steps is None else min(data.rows, steps * batch_size))
         batch_size = min(batch_size, len(rows))
         slot = self._engines.testing(compiled.engine, batch_size)

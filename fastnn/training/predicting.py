@@ -8,7 +8,7 @@ import numpy as np
 
 from fastnn import config
 from fastnn.callbacks import CallbackList
-from fastnn.training.arguments import BATCH_SIZE, batch_size_of, optional_whole, verbosity
+from fastnn.training.arguments import batch_size_of, optional_whole, verbosity
 from fastnn.training.compilable import Compilable
 from fastnn.training.data import read_data
 from fastnn.training.loops import QUIET, SHOWN, Pace, predict_steps
@@ -96,8 +96,9 @@ class Predicting(Compilable):
         ----------
         x : array, or for several inputs a list or a dict by name
             One row per sample.
-        batch_size : int, default 32
-            The unit of `steps` and of callbacks; it changes neither speed nor results.
+        batch_size : int, optional
+            The unit of `steps` and of callbacks; it changes neither speed nor results. Default 32,
+            or with `steps` what divides the rows into so many batches.
         verbose : {"auto", 0, 1, 2}
             "auto" shows a progress bar only if it takes longer than half a second.
         steps : int, optional
@@ -135,9 +136,9 @@ class Predicting(Compilable):
             output = self._predict_again(x)
             if output is not None:
                 return output
-        size = batch_size_of(batch_size, "predict")
+        given = optional_whole(batch_size, "batch_size", "predict")
         steps = optional_whole(steps, "steps", "predict")
-        return self._predict(x, size, verbose, steps, callbacks, out, "predict")
+        return self._predict(x, given, verbose, steps, callbacks, out, "predict")
 
     def predict_on_batch(self, x: Any) -> Any:
         """Compute the outputs for one batch, silently."""
@@ -147,7 +148,7 @@ class Predicting(Compilable):
         """Predict, with errors that name the model."""
         output = self._predict_again(x)
         if output is None:
-            output = self._predict(x, BATCH_SIZE, 0, None, None, None, f"Model '{self.name}'")
+            output = self._predict(x, None, 0, None, None, None, f"Model '{self.name}'")
         return output
 
     def _predict_again(self, x: Any) -> np.ndarray | None:
@@ -179,13 +180,21 @@ class Predicting(Compilable):
         return output
 
     def _predict(
-        self, x: Any, size: int, verbose: Any, steps: int | None, callbacks: Any, out: Any, who: str
+        self,
+        x: Any,
+        given: int | None,
+        verbose: Any,
+        steps: int | None,
+        callbacks: Any,
+        out: Any,
+        who: str,
     ) -> Any:
         """Predict; the arguments are those of `predict`, checked, and who asks."""
         engines = self._engines
         level = verbosity(verbose, who)
         self._require_built(x, who)
         data = read_data(self, x, method=who)
+        size = batch_size_of(given, steps, data.rows)
         if steps is not None:
             data = data.part(0, min(data.rows, steps * size))
         data.targets, data.weights = [], []
