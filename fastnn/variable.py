@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 ALIGNMENT = 64  # bytes: a cache line, and one vector of the C kernels
 PAGE = 4096  # rows that lie this far apart share a cache set
@@ -59,12 +59,24 @@ def uninitialized() -> Iterator[None]:
         _initialized.reset(token)
 
 
+def _of_value(name: str) -> Callable[..., Any]:
+    """Return the operator of this name for variables: that of the value."""
+
+    def operator(self: Variable, *others: Any) -> Any:
+        return getattr(self.value, name)(*others)
+
+    return operator
+
+
 class Variable:
     """A parameter of a layer.
 
     ``value`` is what everybody reads and writes: an array of the variable's shape. It is a view
     into ``buffer``, which is aligned and whose rows are padded with zeros for the kernels: a
     variable of rank 2 has one buffer row per row, every other rank is flattened into one row.
+
+    Arithmetic and indexing give NumPy arrays of their own; two variables are equal if they are the
+    same one.
 
     Parameters
     ----------
@@ -123,6 +135,10 @@ class Variable:
         return aligned_zeros(self.buffer.shape, self.dtype)
 
     @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
     def size(self) -> int:
         return math.prod(self.shape)
 
@@ -139,6 +155,30 @@ class Variable:
                 f"{value.shape}: pass an array of exactly that shape"
             )
         self.value[...] = value
+
+    __add__, __radd__ = _of_value("__add__"), _of_value("__radd__")
+    __sub__, __rsub__ = _of_value("__sub__"), _of_value("__rsub__")
+    __mul__, __rmul__ = _of_value("__mul__"), _of_value("__rmul__")
+    __truediv__, __rtruediv__ = _of_value("__truediv__"), _of_value("__rtruediv__")
+    __pow__, __rpow__ = _of_value("__pow__"), _of_value("__rpow__")
+    __matmul__, __rmatmul__ = _of_value("__matmul__"), _of_value("__rmatmul__")
+    __neg__, __len__ = _of_value("__neg__"), _of_value("__len__")
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.value[index].copy()
+
+    def _in_place(self, other: Any) -> NoReturn:  # or layer.kernel would become an array
+        raise TypeError(
+            f"Variable '{self.path}' does not change in place: use variable.assign(new_value)"
+        )
+
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = __ipow__ = __imatmul__ = _in_place
+
+    if not TYPE_CHECKING:  # type checkers would take every name for an attribute
+
+        def __getattr__(self, name: str) -> Any:  # called only where the usual way has failed
+            hint = f": use variable.numpy().{name}" if hasattr(np.ndarray, name) else ""
+            raise AttributeError(f"'Variable' object has no attribute '{name}'{hint}", name=name)
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
