@@ -20,6 +20,9 @@ _serials = itertools.count()
 OPERATORS: dict[str, Callable[..., Any]] = {}
 """What ``a + b``, ``activations.relu(a)`` ... do with tensors; the layers register themselves."""
 
+REFLECTED = {"add": "__radd__", "subtract": "__rsub__", "multiply": "__rmul__"}
+"""The operators of tensors that NumPy asks for by these names."""
+
 
 class SymbolicTensor:
     """A value of the graph that has a shape but no numbers yet.
@@ -35,8 +38,6 @@ class SymbolicTensor:
     index : int
         Its place among the outputs of that node.
     """
-
-    __array_ufunc__ = None  # so that array + tensor asks the tensor
 
     def __init__(self, shape: Sequence[int | None], *, dtype: str, name: str) -> None:
         self.shape = tuple(shape)
@@ -89,6 +90,15 @@ class SymbolicTensor:
         )
 
     __array__ = __bool__ = __float__ = __int__ = __len__ = __iter__ = __getitem__ = _no_numbers
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Let ``array + tensor`` ask the tensor; no other function of NumPy can compute with it."""
+        name = ufunc.__name__
+        if name in ("equal", "not_equal"):
+            return name == "not_equal"
+        if name not in REFLECTED or method != "__call__" or inputs[1] is not self or kwargs:
+            self._no_numbers()
+        return getattr(self, REFLECTED[name])(inputs[0])
 
     def __repr__(self) -> str:
         return f"<SymbolicTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"

@@ -93,6 +93,17 @@ def test_arithmetic_makes_layers():
 
 def test_tensors_have_no_numbers():
     x = Input((3,))
-    for use in (np.asarray, bool, float, len, list, lambda x: x[0]):
+    plain = (np.asarray, bool, float, len, list, lambda x: x[0])
+    functions = (np.exp, np.sum, np.mean, lambda x: np.maximum(x, 0), lambda x: np.ones(3) @ x)
+    for use in plain + functions:
         with pytest.raises(TypeError, match="no numbers yet"):
             use(x)
+
+
+def test_operators_of_numpy_ask_the_tensor():
+    x = Input((3,))
+    for made in (np.float32(2) + x, np.float32(2) - x, np.float32(2) * x):
+        assert type(made.node.layer).__name__ == "Rescaling"
+    with pytest.raises(TypeError, match=r"tensor \+ ndarray: a symbolic tensor combines with"):
+        np.ones(3) + x
+    assert np.ones(3) not in [x] and (np.ones(3) != x) is True
