@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -302,11 +303,13 @@ def class_weights_to_rows(class_weight: Any, target: np.ndarray, method: str) ->
                 f"{labels.min()} to {labels.max()}"
             )
         try:
-            weights[rows] = float(weight)
+            weights[rows] = value = float(weight)
         except (TypeError, ValueError):
+            value = math.nan
+        if not math.isfinite(value):
             raise ValueError(
-                f"{method}: class_weight expects numbers, got {key!r}: {weight!r}"
-            ) from None
+                f"{method}: class_weight expects finite numbers, got {key!r}: {weight!r}"
+            )
     return weights
 
 
