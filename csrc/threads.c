@@ -286,9 +286,12 @@ static int wanted_threads(void) {
 }
 
 const char *fnn_threads_error(void) {
-  return wanted_threads() >= 0 ? NULL
-                               : "FASTNN_NUM_THREADS must be a whole number from 1 to 256: unset "
-                                 "it to use every processor this process may";
+  static char error[160];
+  if (wanted_threads() >= 0) return NULL;
+  snprintf(error, sizeof error,
+           "FASTNN_NUM_THREADS must be a whole number from 1 to %d, got '%.32s': unset it to use "
+           "every processor this process may", FNN_MAX_THREADS, getenv("FASTNN_NUM_THREADS"));
+  return error;
 }
 
 int fnn_default_threads(void) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import platform
 import sys
 
@@ -64,6 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
         "--roofline", action="store_true", help="measure this machine's peaks and compare with them"
     )
     options = parser.parse_args(arguments)
+    try:
+        importlib.import_module("fastnn._core")
+    except ValueError as error:  # FASTNN_ISA or FASTNN_NUM_THREADS
+        parser.error(str(error))
     if options.command == "info":
         info()
     elif options.repeat < 1:

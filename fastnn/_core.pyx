@@ -27,9 +27,9 @@ from fastnn.variable import aligned_zeros, row_stride
 # ---- process-wide settings --------------------------------------------------------------------
 
 if fnn_isa_error() != NULL:
-    raise ValueError(fnn_isa_error().decode())
+    raise ValueError(fnn_isa_error().decode(errors="replace"))
 if fnn_threads_error() != NULL:
-    raise ValueError(fnn_threads_error().decode())
+    raise ValueError(fnn_threads_error().decode(errors="replace"))
 
 
 def isa():

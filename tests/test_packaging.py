@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import fastnn
 from fastnn import _core
 
@@ -108,6 +110,17 @@ def test_runs_as_a_module():
         [sys.executable, "-m", "fastnn", "info"], capture_output=True, text=True, check=True
     ).stdout
     assert fastnn.__version__ in out and _core.isas()[0] in out
+
+
+@pytest.mark.parametrize("name", ["FASTNN_ISA", "FASTNN_NUM_THREADS"])
+def test_a_wrong_environment_is_no_traceback(name):
+    for value in (b"x", b"x" + "\u00e4".encode() * 20):  # cut within a letter
+        run = subprocess.run(
+            [sys.executable, "-m", "fastnn", "info"],
+            capture_output=True, text=True, env={**os.environb, name.encode(): value},
+        )  # fmt: skip
+        assert (run.returncode, run.stdout) == (2, "") and "Traceback" not in run.stderr
+        assert f"error: {name} " in run.stderr and "'x" in run.stderr
 
 
 def test_environment_chooses_the_instruction_set():

@@ -79,7 +79,8 @@ def test_environment():
     assert 1 <= int(default) <= os.cpu_count()
     for nonsense in ("0", "many", "1000"):
         out, error = threads_of_a_process(FASTNN_NUM_THREADS=nonsense)
-        assert out == "" and "FASTNN_NUM_THREADS must be a whole number from 1 to 256" in error
+        expected = f"FASTNN_NUM_THREADS must be a whole number from 1 to 256, got '{nonsense}'"
+        assert out == "" and expected in error
 
 
 if hasattr(os, "sched_setaffinity"):  # Linux

@@ -213,6 +213,7 @@ static void check_numbers(void) {
     setenv("FASTNN_NUM_THREADS", bad[i], 1);
     assert(fnn_default_threads() == cpus);
     assert(strstr(fnn_threads_error(), "FASTNN_NUM_THREADS") != NULL);
+    assert(strstr(fnn_threads_error(), bad[i]) != NULL);
   }
   unsetenv("FASTNN_NUM_THREADS");
 }
