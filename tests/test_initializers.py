@@ -54,6 +54,13 @@ def test_orthogonal(shape):
     np.testing.assert_allclose(gram, 4 * np.eye(len(gram)), atol=1e-12)
 
 
+def test_the_other_names_of_the_classes():
+    for cls in initializers._CLASSES:
+        assert getattr(initializers, config.snake_case(cls.__name__)) is cls
+    assert initializers.IdentityInitializer is initializers.Identity
+    assert initializers.OrthogonalInitializer is initializers.Orthogonal
+
+
 def test_a_seeded_instance_repeats_itself():
     for name in ("RandomNormal", "TruncatedNormal", "HeNormal", "Orthogonal", "RandomUniform"):
         initializer = getattr(initializers, name)(seed=3)
