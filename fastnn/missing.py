@@ -1,16 +1,20 @@
 """What to say of a name that a module does not have: what to use instead, or what may be meant.
 
 Every module of the public interface ends with ``explain_missing(__name__)``, or calls `error` in a
-``__getattr__`` of its own, which Python calls for names that it does not find.
+``__getattr__`` of its own, which Python calls for names that it does not find. Arguments that only
+Keras has go through `refuse`.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastnn.lookup import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OUTSIDE = "fastnn is a library of dense networks, without Keras's {family}: {advice}"
 NOT_YET = "Keras has it, fastnn does not have it yet: {advice}"
@@ -19,6 +23,8 @@ KERAS = "or use Keras for this model"
 IMAGES = f"Flatten() the images and use Dense layers, {KERAS}"
 OWN_LAYER = "write a layer of your own, see fastnn.layers.Layer"
 DECAY = "the weight_decay of an optimizer, which keeps weights small"
+REGULARIZE = f"use Dropout, or {DECAY}"
+OWN_CALLBACK = "write a callback of your own, see fastnn.callbacks.Callback"
 PREPARED = "prepare the data with NumPy before fit"
 
 # Names of Keras by module: expressions for them (in any case, without underscores), the family if
@@ -27,7 +33,7 @@ KERAS_HAS: dict[str, list[tuple[str, str | None, str]]] = {
     "fastnn": [
         ("applications", "pretrained convolutional networks", "use Keras for them"),
         ("ops|random", None, "use NumPy on arrays"),
-        ("regularizers|Regularizer", None, f"use Dropout, or {DECAY}"),
+        ("regularizers|Regularizer", None, REGULARIZE),
         ("constraints", None, f"use {DECAY}"),
         ("preprocessing", "preprocessing of images and text", PREPARED),
         ("mixedprecision|DTypePolicy|dtypepolicies|quantizers", "reduced precision",
@@ -55,7 +61,7 @@ KERAS_HAS: dict[str, list[tuple[str, str | None, str]]] = {
          "utils.to_categorical makes rows for Dense layers from whole numbers"),
         ("Gaussian(Noise|Dropout)|AlphaDropout|SpatialDropout.D", None,
          f"use Dropout, or {OWN_LAYER}"),
-        ("ActivityRegularization", None, f"use Dropout, or {DECAY}"),
+        ("ActivityRegularization", None, REGULARIZE),
         ("Identity", None, "use Activation('linear')"),
     ],
     "fastnn.losses": [
@@ -80,8 +86,7 @@ KERAS_HAS: dict[str, list[tuple[str, str | None, str]]] = {
     ],
     "fastnn.callbacks": [
         ("BackupAndRestore", None, "use ModelCheckpoint, then load_model and initial_epoch"),
-        ("SwapEMAWeights|RemoteMonitor", None,
-         "write a callback of your own, see fastnn.callbacks.Callback"),
+        ("SwapEMAWeights|RemoteMonitor", None, OWN_CALLBACK),
     ],
     "fastnn.activations": [
         (r"celu|glu|hard(shrink|silu|swish|tanh)|logsigmoid|softshrink|sparse.*|squareplus|"
@@ -99,6 +104,25 @@ KERAS_HAS: dict[str, list[tuple[str, str | None, str]]] = {
         ("(arrayto|load|save)img|imgtoarray", "preprocessing of images", PREPARED),
     ],
 }  # fmt: skip
+
+# The same of arguments, whatever they belong to.
+ARGUMENTS = [
+    ("clipnorm|clipvalue|global_clipnorm", "use a smaller learning_rate"),
+    ("(use_)?ema.*", f"to average the weights {OWN_CALLBACK}"),
+    ("gradient_accumulation_steps", "use a batch_size so many times as large"),
+    ("loss_scale_factor", "leave it out, float32 and float64 need none"),
+    (".*_regularizer", REGULARIZE),
+    (".*_constraint", f"use {DECAY}"),
+    ("noise_shape", f"leave it out, or {OWN_LAYER}"),
+]
+
+
+def refuse(who: str, arguments: Mapping[str, Any]) -> None:
+    """Raise ValueError, with what to use instead, for the first that is not None of `ARGUMENTS`."""
+    for name, value in arguments.items():
+        if value is not None:
+            advice = next(advice for names, advice in ARGUMENTS if re.fullmatch(names, name))
+            raise ValueError(f"{who}: {name} is not available yet, though Keras has it: {advice}")
 
 
 def explain_missing(module: str) -> None:

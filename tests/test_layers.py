@@ -149,12 +149,19 @@ def test_dense_configuration_keeps_everything():
 
 
 def test_regularizers_are_not_silently_ignored():
-    with pytest.raises(ValueError, match="activity_regularizer is not available yet"):
-        Dense(3, activity_regularizer="l2")
-    with pytest.raises(ValueError, match="kernel_regularizer is not available yet"):
-        Dense(3, kernel_regularizer="l2")
-    with pytest.raises(ValueError, match="activity_regularizer"):
-        Dense(3, activity_regularizer="l2")
+    for argument in ("kernel_regularizer", "bias_regularizer", "activity_regularizer"):
+        expected = f"Dense 'd': {argument} is not available yet.*: use Dropout, or the weight_decay"
+        with pytest.raises(ValueError, match=expected):
+            Dense(3, name="d", **{argument: "l2"})
+    for argument in ("kernel_constraint", "bias_constraint"):
+        with pytest.raises(ValueError, match=f"{argument} is not available yet.*: use the weight_"):
+            Dense(3, **{argument: "max_norm"})
+    with pytest.raises(ValueError, match=r"PReLU 'p': alpha_constraint is not .*: use the weight"):
+        PReLU(name="p", alpha_constraint="max_norm")
+    with pytest.raises(ValueError, match="Flatten: activity_regularizer is not available yet"):
+        Flatten(activity_regularizer="l2")
+    with pytest.raises(ValueError, match=r"Dropout 'o': noise_shape is not .*layer of your own"):
+        Dropout(0.1, noise_shape=(1, 3), name="o")
 
 
 # --- errors that teach -----------------------------------------------------------------------

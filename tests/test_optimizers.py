@@ -207,6 +207,10 @@ def test_the_rate_may_be_a_function_without_arguments():
         (lambda: O.Adam(beta_1=1.0), "beta_1 from 0 to below 1"),
         (lambda: O.Adam(epsilon=0), "epsilon to be a positive number"),
         (lambda: O.SGD(weight_decay=-1), "weight_decay"),
+        (lambda: O.Adam(clipnorm=1.0), "Adam: clipnorm is not .*Keras has it: use a smaller learn"),
+        (lambda: O.SGD(use_ema=True), "SGD: use_ema is not available yet.*fastnn.callbacks"),
+        (lambda: O.SGD(gradient_accumulation_steps=2), "gradient_accumulation_steps.*batch_size"),
+        (lambda: O.SGD(loss_scale_factor=2.0), "loss_scale_factor is not available yet.*leave it"),
         (lambda: O.Adam(learning_rat=0.1), "unrecognized argument 'learning_rat'.*learning_rate"),
         (lambda: O.get("adamm"), "did you mean 'adam'"),
         (lambda: O.get(3), "expected a name"),
@@ -215,6 +219,14 @@ def test_the_rate_may_be_a_function_without_arguments():
 def test_wrong_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_arguments_of_keras_at_their_defaults():
+    sgd = O.SGD(
+        0.1, clipnorm=None, clipvalue=None, global_clipnorm=None, use_ema=False, ema_momentum=0.99,
+        ema_overwrite_frequency=None, loss_scale_factor=None, gradient_accumulation_steps=None,
+    )  # fmt: skip
+    assert sgd.get_config() == O.SGD(0.1).get_config()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from fastnn.graph import OPERATORS, SymbolicTensor
 from fastnn.layers.base import Layer
 from fastnn.layers.input_spec import InputSpec
 from fastnn.layers.python import FormulaOperation, PReLUOperation
+from fastnn.missing import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -162,10 +163,9 @@ class PReLU(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if alpha_regularizer is not None or alpha_constraint is not None:
-            raise ValueError(
-                f"PReLU '{self.name}': alpha_regularizer and alpha_constraint are not available yet"
-            )
+        refuse(f"PReLU '{self.name}'", {
+            "alpha_regularizer": alpha_regularizer, "alpha_constraint": alpha_constraint,
+        })  # fmt: skip
         self.alpha_initializer = initializers.get(alpha_initializer)
         axes = [shared_axes] if isinstance(shared_axes, int) else list(shared_axes or ())
         self.shared_axes = axes or None

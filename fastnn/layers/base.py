@@ -18,6 +18,7 @@ from fastnn.layers.arguments import (
 )
 from fastnn.layers.input_spec import InputSpec
 from fastnn.layers.weights import LayerWeights
+from fastnn.missing import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,8 +88,8 @@ class Layer(LayerWeights):
         self._trainable = bool(trainable)
         self.dtype = config.floatx() if dtype is None else config.float_type(dtype)
         self.batch_input_shape = old_input_shape(kwargs)
-        if kwargs.get("activity_regularizer") is None:
-            kwargs.pop("activity_regularizer", None)
+        later = {"activity_regularizer": kwargs.pop("activity_regularizer", None)}
+        refuse(type(self).__name__, later)
         if kwargs:
             raise ValueError(unknown_argument(type(self), kwargs))
         if name is not None and (not isinstance(name, str) or not name or "/" in name):

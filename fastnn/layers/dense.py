@@ -10,6 +10,7 @@ from fastnn import activations, initializers
 from fastnn.layers import activation as activation_layers
 from fastnn.layers.base import Layer
 from fastnn.layers.input_spec import InputSpec
+from fastnn.missing import refuse
 
 
 class Dense(Layer):
@@ -66,14 +67,11 @@ class Dense(Layer):
             raise ValueError(
                 f"Dense '{self.name}': units must be a positive integer, got {units!r}"
             )
-        later = {
+        refuse(f"Dense '{self.name}'", {
             "kernel_regularizer": kernel_regularizer, "bias_regularizer": bias_regularizer,
             "kernel_constraint": kernel_constraint, "bias_constraint": bias_constraint,
             "activity_regularizer": activity_regularizer,
-        }  # fmt: skip
-        for argument, value in later.items():
-            if value is not None:
-                raise ValueError(f"Dense '{self.name}': {argument} is not available yet")
+        })  # fmt: skip
         self.units = int(units)
         self.activation = activation_layers.get(activation)
         self.formula = activations.resolve(self.activation)

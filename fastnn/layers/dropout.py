@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastnn.layers.base import Layer
+from fastnn.missing import refuse
 
 
 class Dropout(Layer):
@@ -41,8 +42,7 @@ class Dropout(Layer):
         is_number = isinstance(rate, (int, float)) and not isinstance(rate, bool)
         if not is_number or not 0 <= rate <= 1:
             raise ValueError(f"Dropout '{self.name}': rate must be from 0 to 1, got {rate!r}")
-        if noise_shape is not None:
-            raise ValueError(f"Dropout '{self.name}': noise_shape is not available yet")
+        refuse(f"Dropout '{self.name}'", {"noise_shape": noise_shape})
         self.rate = rate
         self.seed = seed
 

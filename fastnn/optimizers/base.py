@@ -14,6 +14,7 @@ import numpy as np
 
 from fastnn import config
 from fastnn.lookup import did_you_mean
+from fastnn.missing import refuse
 from fastnn.numpy_engine.updates import update
 from fastnn.operations import COEFFICIENTS, RULE_SLOTS
 
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from fastnn.variable import Variable
+
+LATER = {
+    "clipnorm": None, "clipvalue": None, "global_clipnorm": None, "use_ema": False,
+    "ema_momentum": 0.99, "ema_overwrite_frequency": None, "loss_scale_factor": None,
+    "gradient_accumulation_steps": None,
+}  # fmt: skip
+"""Arguments of Keras that are not there yet, and the only values of theirs that are."""
 
 
 class _Rate(float):
@@ -65,7 +73,8 @@ class Optimizer:
     ------
     ValueError
         For a learning rate that is an int (a forgotten decimal point), negative or not finite,
-        and for arguments this optimizer does not have.
+        and for arguments this optimizer does not have, unless they are Keras's and at their
+        defaults.
     """
 
     def __init__(
@@ -76,6 +85,8 @@ class Optimizer:
         name: str | None = None,
         **others: Any,
     ) -> None:
+        later = {argument: others.pop(argument, default) for argument, default in LATER.items()}
+        refuse(type(self).__name__, {k: v for k, v in later.items() if v != LATER[k]})
         if "lr" in others:
             learning_rate = others.pop("lr")
         if others:
