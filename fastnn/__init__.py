@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         utils,
     )
     from fastnn._core import get_num_threads, set_num_threads
+    from fastnn._version import version
     from fastnn.config import set_random_seed
     from fastnn.initializers import Initializer
     from fastnn.layers import Input, InputSpec, Layer
@@ -79,6 +80,7 @@ __all__ = [
     "set_num_threads",
     "set_random_seed",
     "utils",
+    "version",
 ]
 
 # Where the names live that are not modules themselves.
@@ -96,6 +98,7 @@ _HOMES = {
     "get_num_threads": "_core",
     "set_num_threads": "_core",
     "set_random_seed": "config",
+    "version": "_version",
 }
 
 

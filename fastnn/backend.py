@@ -1,8 +1,8 @@
 """``keras.backend``, as far as course code uses it; the settings themselves are in `config`."""
 
-from fastnn.config import clear_session, epsilon, floatx, set_epsilon, set_floatx
+from fastnn.config import backend, clear_session, epsilon, floatx, set_epsilon, set_floatx
 from fastnn.missing import explain_missing
 
-__all__ = ["clear_session", "epsilon", "floatx", "set_epsilon", "set_floatx"]
+__all__ = ["backend", "clear_session", "epsilon", "floatx", "set_epsilon", "set_floatx"]
 
 explain_missing(__name__)

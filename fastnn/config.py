@@ -20,6 +20,11 @@ _counters: dict[str, int] = {}
 _lock = threading.Lock()
 
 
+def backend() -> str:
+    """Return ``"numpy"``: what models and layers return for arrays are NumPy's."""
+    return "numpy"
+
+
 def floatx() -> str:
     """Return the number type new layers get: ``"float32"`` (default) or ``"float64"``."""
     return _floatx

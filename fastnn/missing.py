@@ -26,6 +26,10 @@ DECAY = "the weight_decay of an optimizer, which keeps weights small"
 REGULARIZE = f"use Dropout, or {DECAY}"
 OWN_CALLBACK = "write a callback of your own, see fastnn.callbacks.Callback"
 PREPARED = "prepare the data with NumPy before fit"
+CUSTOM = (
+    "registerkerasserializable|customobjectscope|getcustomobjects", None,
+    "leave it out, and pass custom_objects={'Name': Name} to load_model",
+)  # fmt: skip
 
 # Names of Keras by module: expressions for them (in any case, without underscores), the family if
 # it is none of fastnn's business, and what to use instead. The first that fits counts.
@@ -97,7 +101,10 @@ KERAS_HAS: dict[str, list[tuple[str, str | None, str]]] = {
         ("cifar10+", "convolutions, which such photographs need", "use Keras for them"),
         ("californiahousing|reuters", None, "use boston_housing, or imdb"),
     ],
+    "fastnn.saving": [CUSTOM],
     "fastnn.utils": [
+        CUSTOM,
+        ("getfile", None, "urllib.request.urlretrieve(url, filename) of Python fetches a file"),
         ("plotmodel|modeltodot", None, "model.summary() prints a table"),
         ("PyDataset|Sequence|.*datasetfrom.*", None,
          "pass arrays, memory-mapped files too, or call train_on_batch in a loop"),

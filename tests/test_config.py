@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 
+import fastnn
 from fastnn import config
 
 
@@ -19,6 +20,11 @@ def test_floatx():
         with pytest.raises(ValueError, match="'float32' or 'float64'"):
             config.set_floatx(bad)
     assert config.floatx() == "float32"
+
+
+def test_what_programs_for_keras_ask():
+    assert config.backend() == fastnn.backend.backend() == "numpy"
+    assert fastnn.version() == fastnn.__version__
 
 
 def test_epsilon_and_engine_check_their_values():

@@ -57,6 +57,9 @@ def test_every_public_module_guesses(module):
         (fastnn.metrics, "TopKCategoricalAccuracy", "a metric of your own"),
         (fastnn, "applications", "pretrained convolutional networks"),
         (fastnn, "mixed_precision", "reduced precision"),
+        (fastnn.saving, "register_keras_serializable", "leave it out, and pass custom_objects="),
+        (fastnn.utils, "CustomObjectScope", "leave it out, and pass custom_objects="),
+        (fastnn.utils, "get_file", "urllib.request.urlretrieve"),
     ],
 )
 def test_names_of_keras(module, name, words):
