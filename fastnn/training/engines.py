@@ -47,6 +47,7 @@ class Slot:
         self.capacity = capacity
         self.name = name
         self.bound: Data | None = None
+        self.speed = 0.0  # training steps a second, when it last ran; 0: it has not
 
     def bind(self, data: Data) -> None:
         """Let the engine read its rows from `data`; does nothing if it already does."""

@@ -152,7 +152,6 @@ class Fitting(Compilable):
             assert hooks.history is not None
             self.stop_training = False
             passes = Passes(self, train.rows, batch_size, bool(shuffle), steps_per_epoch)
-            pace = _pace(hooks, "train")
             watch = LossWatch(self, train, hooks)
             logs: dict[str, Any] = {}
             slot = profiled = None
@@ -164,6 +163,7 @@ class Fitting(Compilable):
                     if slot is None or hooks.has_guests:  # one may have frozen a layer
                         self._engines.build(self, compiled, train)
                         slot = self._engines.training(compiled.engine, batch_size)
+                        pace = _pace(hooks, "train", slot.speed)
                     if profile and slot is not profiled:
                         slot.engine.profile(True)
                         profiled, steps = slot, 0
@@ -172,6 +172,7 @@ class Fitting(Compilable):
                     lock = self._engines.lock
                     done = train_steps(self, slot, train, rows, batch_size, hooks, pace, lock)
                     passes.advance(done)
+                    slot.speed = pace.speed
                     steps += done
                     logs = dict(sorted(slot.results().items()))
                     loss = logs["loss"]
@@ -416,9 +417,9 @@ def _weighted(data: Data, class_weight: Any, names: Any, method: str) -> Data:
     return Data(data.inputs, data.targets, [weights], data.rows, data.shapes)
 
 
-def _pace(hooks: CallbackList, mode: str) -> Pace:
+def _pace(hooks: CallbackList, mode: str, speed: float = 0.0) -> Pace:
     budget = SHOWN if hooks.watches_batches(mode) else QUIET
-    return Pace(budget, single=hooks.needs_every_batch(mode))
+    return Pace(budget, single=hooks.needs_every_batch(mode), speed=speed)
 
 
 def _returned(results: dict[str, float], program: Program, return_dict: bool) -> Results:

@@ -28,12 +28,14 @@ class Pace:
     """Chooses how many steps fit into a call, from the time the last calls took.
 
     The results do not depend on it: an engine computes the same bits however an epoch is cut.
+    `speed` is the number of steps a second, of the last call.
     """
 
-    def __init__(self, budget: float, *, single: bool, first: int = 1) -> None:
+    def __init__(self, budget: float, *, single: bool, first: int = 1, speed: float = 0.0) -> None:
         self.budget = budget
         self.single = single
-        self._steps = first
+        self.speed = speed
+        self._steps = max(first, int(budget * speed))
 
     def steps(self, left: int) -> int:
         """Return the number of steps of the next call, of those that are left."""
@@ -44,7 +46,8 @@ class Pace:
 
     def took(self, steps: int, seconds: float) -> None:
         """Learn from a call."""
-        fitting = self.budget * steps / max(seconds, 1e-9)
+        self.speed = steps / max(seconds, 1e-9)
+        fitting = self.budget * self.speed
         self._steps = max(1, int(min(fitting, 16 * max(steps, self._steps))))
 
 
@@ -66,7 +69,7 @@ class Passes:
         self.batch_size = batch_size
         self.steps = steps_per_epoch
         self.shuffle = shuffle
-        self._order = np.arange(rows)
+        self._order = np.empty(0, np.int64) if shuffle else np.arange(rows)
         self._used = rows
 
     def next_epoch(self) -> np.ndarray:
