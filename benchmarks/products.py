@@ -30,23 +30,27 @@ def contenders(threads: int, x: Any, w: Any, dy: Any) -> dict[str, tuple[Callabl
     from fastnn import kernels
 
     fastnn.set_num_threads(threads)
-    y = np.empty((len(x), w.shape[1]), np.float32)
+    y, dx, dw = np.empty_like(dy), np.empty_like(x), np.empty_like(w)
+    db = np.empty(w.shape[1], np.float32)
     functions: dict[str, tuple[Callable, Callable]] = {
         "fastnn": (
             lambda: kernels.dense(x, w, out=y),
-            lambda: kernels.dense_gradient(dy, x, w)[:2],
+            lambda: kernels.dense_gradient(dy, x, w, out=(dx, dw, db))[:2],
         ),
-        "NumPy": (lambda: np.matmul(x, w, out=y), lambda: (dy @ w.T, x.T @ dy)),
+        "NumPy": (
+            lambda: np.matmul(x, w, out=y),
+            lambda: (np.matmul(dy, w.T, out=dx), np.matmul(x.T, dy, out=dw)),
+        ),
     }
     try:
         import torch
     except ImportError:
         return functions
     torch.set_num_threads(threads)
-    a, b, c = torch.from_numpy(x), torch.from_numpy(w), torch.from_numpy(dy)
+    a, b, c, out, of_a, of_b = (torch.from_numpy(array) for array in (x, w, dy, y, dx, dw))
     functions["PyTorch"] = (
-        lambda: (a @ b).numpy(),
-        lambda: ((c @ b.T).numpy(), (a.T @ c).numpy()),
+        lambda: torch.matmul(a, b, out=out).numpy(),
+        lambda: (torch.matmul(c, b.T, out=of_a).numpy(), torch.matmul(a.T, c, out=of_b).numpy()),
     )
     return functions
 
@@ -71,6 +75,7 @@ SETTLE = 0.1  # seconds between contenders: other libraries' threads spin for a 
 
 
 def seconds(function: Callable) -> float:
+    function()  # wakes threads and fills caches, as the products before it would in a training
     start = time.perf_counter()
     function()
     return time.perf_counter() - start

@@ -77,10 +77,8 @@ def dense(
         bias = _array(bias, dtype)
         _same("dense", "bias shape", (kernel.shape[1],), bias.shape)
     given, out = out, _out("dense", out, (*x.shape[:-1], kernel.shape[1]), dtype)
-    if given is not None and any(
-        np.may_share_memory(out, a) for a in (x, kernel, bias) if a is not None
-    ):
-        raise ValueError("dense: out shares memory with an operand: pass another array")
+    if given is not None:
+        _apart("dense", out, (x, kernel, bias))
     _core.dense_forward(_rows(out), _rows(x), kernel, bias, activation, slope)
     return out
 
@@ -93,6 +91,7 @@ def dense_gradient(
     y: ArrayLike | None = None,
     activation: str = "linear",
     slope: float | None = None,
+    out: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the gradients of a dense layer's input, kernel and bias.
 
@@ -112,6 +111,9 @@ def dense_gradient(
     slope : float, optional
         As in `dense`.
 
+    out : tuple of three ndarrays, optional
+        Where to write the results: as in `dense`, and apart from each other.
+
     Returns
     -------
     dx : ndarray, shape (..., I)
@@ -121,7 +123,9 @@ def dense_gradient(
     Raises
     ------
     ValueError
-        If the shapes do not fit, or `y` is missing.
+        If the shapes do not fit, `y` is missing or `out` overlaps an operand.
+    TypeError
+        If `out` is not three arrays.
     """
     who = "dense_gradient"
     slope = _slope(who, activation, slope)
@@ -137,8 +141,15 @@ def dense_gradient(
                    "pre-activation: use a linear dense and activation_gradient()")
             )  # fmt: skip
         dz = activation_gradient(dz, None, y, activation, slope=slope)
-    dx, dkernel = np.empty_like(x), np.empty_like(kernel)
-    dbias = np.empty(kernel.shape[1], dtype)
+    shapes = x.shape, kernel.shape, (kernel.shape[1],)
+    if out is not None and (not isinstance(out, tuple) or len(out) != len(shapes)):
+        raise TypeError(f"{who}: expected out to be (dx, dkernel, dbias), got {type(out).__name__}")
+    given = (None, None, None) if out is None else out
+    dx, dkernel, dbias = (_out(who, a, n, dtype) for a, n in zip(given, shapes, strict=True))
+    if out is not None:
+        _apart(who, dx, (dz, x, kernel, dkernel, dbias))
+        _apart(who, dkernel, (dz, x, kernel, dbias))
+        _apart(who, dbias, (dz, x, kernel))
     if dz.size == 0 or x.size == 0:
         dx[...], dkernel[...], dbias[...] = 0, 0, 0
     _core.dense_backward(_rows(dx), dkernel, dbias, _rows(dz), _rows(x), kernel)
@@ -348,6 +359,11 @@ def _out(who: str, out: np.ndarray | None, shape: tuple[int, ...], dtype: np.dty
     if not (out.flags.writeable and out.flags.aligned):
         raise ValueError(f"{who}: out is read-only or not aligned: pass an array of NumPy's own")
     return out
+
+
+def _apart(who: str, out: np.ndarray, others: tuple[np.ndarray | None, ...]) -> None:
+    if any(np.may_share_memory(out, a) for a in others if a is not None):
+        raise ValueError(f"{who}: out shares memory with an operand: pass another array")
 
 
 def _slope(who: str, name: str, slope: float | None) -> float:

@@ -42,7 +42,10 @@ def test_dense_gradient_on_awkward_sizes(isa, dtype):
         for i in (1, 3, 16, 33, 130):
             for o in (1, 5, 16, 50):
                 x, w, dy, y = arrays(rng, dtype, (b, i), (i, o), (b, o), (b, o))
-                dx, dw, db = kernels.dense_gradient(dy, x, w, y=y, activation="tanh")
+                out = tuple(np.full(shape, np.nan, dtype) for shape in (x.shape, w.shape, (o,)))
+                got = kernels.dense_gradient(dy, x, w, y=y, activation="tanh", out=out)
+                assert all(a is b for a, b in zip(got, out, strict=True))
+                dx, dw, db = got
                 dz = dy * (1 - y * y)
                 np.testing.assert_allclose(dx, dz @ w.T, **tolerance(dtype, 20 * o))
                 np.testing.assert_allclose(dw, x.T @ dz, **tolerance(dtype, 20 * b))
@@ -183,6 +186,9 @@ def test_operands_of_other_types_orders_and_ranks():
         (lambda: kernels.dense(np.ones((2, 3)), np.ones((3, 2)), np.ones(3)), "bias shape"),
         (lambda: kernels.dense(np.ones((2, 3)), np.ones((3, 2)), activation="rely"), "'rely'"),
         (lambda: kernels.activation(np.ones(3), "relu", out=np.ones(4)), "expected out"),
+        (lambda: kernels.dense_gradient(np.ones((2, 3)), np.ones((2, 3)), np.ones((3, 3)),
+                                        out=(np.ones((2, 3)), np.ones((3, 3)), np.ones(4))),
+         r"expected out to be C-contiguous, of shape \(3,\)"),
         (lambda: kernels.activation_gradient(np.ones(3), np.ones(3), None, "relu"), "from y"),
         (lambda: kernels.row_values("mse", 1, 1), "'mse'"),
         (lambda: kernels.loss_gradient("huber", [[1.0, 2.0]], [[1.0]]), "y_true of shape"),
@@ -221,6 +227,13 @@ def test_dense_does_not_write_over_its_operands():
     x = np.ones((4, 4), np.float32)
     with pytest.raises(ValueError, match="shares memory"):
         kernels.dense(x, np.eye(4, dtype=np.float32), out=x)
+    w, b, dy = np.eye(4, dtype=np.float32), np.empty(4, np.float32), np.ones_like(x)
+    one = np.empty_like(w)
+    for out in ((x, one, b), (dy, one, b), (np.empty_like(x), w, b), (one, one, b),
+                (np.empty_like(x), one, one[0])):  # fmt: skip
+        with pytest.raises(ValueError, match="shares memory"):
+            kernels.dense_gradient(dy, x, w, out=out)
+    assert kernels.dense_gradient(dy, x, w)[0].tobytes() == dy.tobytes()
 
 
 @pytest.mark.parametrize("name", ["relu", "softmax"])
@@ -239,6 +252,8 @@ def test_out_that_is_no_array():
                  lambda out: kernels.dense([1.0, 2.0], np.eye(2), out=out)):  # fmt: skip
         with pytest.raises(TypeError, match=r"got list: make it with np\.empty\(\(2"):
             call([0.0, 0.0])
+    with pytest.raises(TypeError, match=r"expected out to be \(dx, dkernel, dbias\), got ndarray"):
+        kernels.dense_gradient([[1.0]], [[1.0]], [[1.0]], out=np.ones(3))
 
 
 @pytest.mark.parametrize("other", TYPES)
