@@ -4,8 +4,9 @@
     python benchmarks/products.py --threads 2
 
 Squares and a wide layer, float32: GFLOP/s of x W, and of dy W' and x' dy together, and their share
-of the multiply-adds that registers allow, measured in the same round. The contenders take turns;
-medians of the rounds. Every result is checked against a float64 product first.
+of the multiply-adds that registers allow, measured in the same round. The contenders take turns,
+each with a call to warm up and one that counts, into arrays that are there; medians of the rounds.
+Every result is checked against a float64 product first.
 """
 
 from __future__ import annotations

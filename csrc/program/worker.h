@@ -80,8 +80,8 @@ static inline void join(size_t *rows, size_t *n, size_t row) {
   }
 }
 
-/* This thread's share of n things in units of `unit`. A single one is the first thread's, who would
- * otherwise wait for the last one: work of whole rows is rounded in its favour. */
+/* This thread's share of n things in units of `unit`. What cannot be divided evenly is the last
+ * threads', but a single unit the first one's. */
 static inline void share(const worker *w, size_t n, size_t unit, size_t *from, size_t *to) {
   const size_t units = (n + unit - 1) / unit;
   if (units == 1) {
