@@ -141,6 +141,16 @@ class EveryBatch(callbacks.Callback):
         self.seen.append((batch, dict(logs)))
 
 
+def test_a_known_speed_is_a_hint_only():
+    """Of the budget the first call takes a part, should the data be slower to read this time."""
+    assert loops.Pace(0.2, single=False).steps(10**6) == 1
+    pace = loops.Pace(0.2, single=False, speed=8000.0)
+    assert pace.steps(10**6) == 100
+    pace.took(100, 10.0)
+    assert pace.steps(10**6) == 2 and pace.speed == 10
+    assert loops.Pace(0.2, single=True, speed=8000.0).steps(10**6) == 1
+
+
 def test_the_bits_do_not_depend_on_how_an_epoch_is_cut(engine, monkeypatch):
     x, y = data(200)
     runs = []

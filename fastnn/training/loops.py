@@ -23,19 +23,23 @@ QUIET = 0.2
 SHOWN = 0.05
 """The same when somebody watches the batches: how often the progress bar moves."""
 
+GROWTH = 16
+"""A call has at most so many times the steps of the one before."""
+
 
 class Pace:
     """Chooses how many steps fit into a call, from the time the last calls took.
 
     The results do not depend on it: an engine computes the same bits however an epoch is cut.
-    `speed` is the number of steps a second, of the last call.
+    `speed` is the number of steps a second, of the last call; what an earlier fit had is a hint
+    only, as its data may have come from memory and this one's from a disk.
     """
 
     def __init__(self, budget: float, *, single: bool, first: int = 1, speed: float = 0.0) -> None:
         self.budget = budget
         self.single = single
         self.speed = speed
-        self._steps = max(first, int(budget * speed))
+        self._steps = max(first, int(budget * speed / GROWTH))
 
     def steps(self, left: int) -> int:
         """Return the number of steps of the next call, of those that are left."""
@@ -48,7 +52,7 @@ class Pace:
         """Learn from a call."""
         self.speed = steps / max(seconds, 1e-9)
         fitting = self.budget * self.speed
-        self._steps = max(1, int(min(fitting, 16 * max(steps, self._steps))))
+        self._steps = max(1, int(min(fitting, GROWTH * max(steps, self._steps))))
 
 
 class Passes:
