@@ -194,44 +194,65 @@ size_t KERNEL(nonzeros)(real *values, uint32_t *steps, const real *a, size_t n) 
   return count;
 }
 
-/* 16 bytes of each row, turned over in registers: 4 x 4 floats or 2 x 2 doubles, as many one below
- * the other as a register holds. rows <= REG_LANES. */
+/* A square of registers turned over: elements change places within parts of 16 bytes, then parts. At
+ * an edge only so many rows and columns are there. */
 static inline __attribute__((always_inline)) void
-transpose_parts(real *to, size_t to_row, const real *from, size_t from_row, const size_t rows) {
-  reg r[PART_LANES];
-  for (size_t i = 0; i < PART_LANES; i++) {
-    const real *part[REG_PARTS];
-    for (size_t l = 0; l < REG_PARTS; l++)
-      part[l] = from + (l * PART_LANES + i < rows ? l * PART_LANES + i : rows - 1) * from_row;
-    r[i] = reg_load_parts(part);
+square(real *to, size_t to_row, const real *from, size_t from_row, const size_t rows,
+       const size_t columns) {
+  reg r[REG_LANES];
+#pragma GCC unroll 16
+  for (size_t i = 0; i < REG_LANES; i++) {
+    const real *row = from + (i < rows ? i : rows - 1) * from_row;
+    r[i] = columns == REG_LANES ? reg_load(row) : reg_load_n(row, (ptrdiff_t)columns);
   }
+#pragma GCC unroll 4
+  for (size_t q = 0; q < REG_LANES; q += PART_LANES) {
 #ifdef FNN_DOUBLE
-  const reg t[PART_LANES] = {reg_zip_low(r[0], r[1]), reg_zip_high(r[0], r[1])};
+    const reg a = r[q];
+    r[q] = reg_zip_low(a, r[q + 1]), r[q + 1] = reg_zip_high(a, r[q + 1]);
 #else
-  const reg a = reg_zip_low(r[0], r[1]), b = reg_zip_high(r[0], r[1]);
-  const reg c = reg_zip_low(r[2], r[3]), d = reg_zip_high(r[2], r[3]);
-  const reg t[PART_LANES] = {reg_zip_pairs_low(a, c), reg_zip_pairs_high(a, c),
-                             reg_zip_pairs_low(b, d), reg_zip_pairs_high(b, d)};
+    const reg a = reg_zip_low(r[q], r[q + 1]), b = reg_zip_high(r[q], r[q + 1]);
+    const reg c = reg_zip_low(r[q + 2], r[q + 3]), d = reg_zip_high(r[q + 2], r[q + 3]);
+    r[q] = reg_zip_pairs_low(a, c), r[q + 1] = reg_zip_pairs_high(a, c);
+    r[q + 2] = reg_zip_pairs_low(b, d), r[q + 3] = reg_zip_pairs_high(b, d);
 #endif
+  }
+#pragma GCC unroll 4
   for (size_t i = 0; i < PART_LANES; i++)
-    if (rows == REG_LANES)
-      reg_store(to + i * to_row, t[i]);
-    else
-      reg_store_n(to + i * to_row, t[i], (ptrdiff_t)rows);
+    reg_turn_parts(r + i, PART_LANES);
+#pragma GCC unroll 16
+  for (size_t i = 0; i < REG_LANES; i++)
+    if (i < columns) {
+      if (rows == REG_LANES)
+        reg_store(to + i * to_row, r[i]);
+      else
+        reg_store_n(to + i * to_row, r[i], (ptrdiff_t)rows);
+    }
 }
 
+static __attribute__((noinline)) void
+square_within(real *to, size_t to_row, const real *from, size_t from_row) {
+  square(to, to_row, from, from_row, REG_LANES, REG_LANES);
+}
+
+static __attribute__((noinline)) void
+square_at_edge(real *to, size_t to_row, const real *from, size_t from_row, size_t rows,
+               size_t columns) {
+  square(to, to_row, from, from_row, rows, columns);
+}
+
+/* Whole cache lines of the copy, one after the other. */
 void KERNEL(transpose)(real *to, size_t to_row, const real *from, size_t from_row, size_t n,
                        size_t k) {
-  const size_t k1 = k / PART_LANES * PART_LANES;
-  for (size_t j = 0; j < n; j += REG_LANES, from += REG_LANES * from_row) {
-    const size_t rows = n - j < REG_LANES ? n - j : REG_LANES;
-    for (size_t p = 0; p < k1; p += PART_LANES)
-      if (rows == REG_LANES)
-        transpose_parts(to + p * to_row + j, to_row, from + p, from_row, REG_LANES);
-      else
-        transpose_parts(to + p * to_row + j, to_row, from + p, from_row, rows);
-    for (size_t p = k1; p < k; p++)
-      for (size_t i = 0; i < rows; i++)
-        to[p * to_row + j + i] = from[i * from_row + p];
-  }
+  for (size_t line = 0; line < n; line += LANES)
+    for (size_t p = 0; p < k; p += REG_LANES)
+      for (size_t j = line; j < n && j < line + LANES; j += REG_LANES) {
+        const size_t rows = n - j < REG_LANES ? n - j : REG_LANES;
+        const size_t columns = k - p < REG_LANES ? k - p : REG_LANES;
+        real *square = to + p * to_row + j;
+        if (rows == REG_LANES && columns == REG_LANES)
+          square_within(square, to_row, from + j * from_row + p, from_row);
+        else
+          square_at_edge(square, to_row, from + j * from_row + p, from_row, rows, columns);
+      }
 }

@@ -120,18 +120,21 @@ static const uint64_t fnn_set_bits[256] __attribute__((unused)) = {
 #define FNN_ZIPS
 #define reg_zip_low(a, b) PS(unpacklo)(a, b)
 #define reg_zip_high(a, b) PS(unpackhi)(a, b)
-#ifdef FNN_DOUBLE
-#define reg_first_part(p) _mm256_castpd128_pd256(_mm_loadu_pd(p))
-#define reg_insert_part(a, p, l) _mm256_insertf128_pd(a, _mm_loadu_pd(p), l)
-#else
+#ifndef FNN_DOUBLE
 #define FNN_PAIRS(op, a, b)                                                                       \
   _mm256_castpd_ps(_mm256_##op##_pd(_mm256_castps_pd(a), _mm256_castps_pd(b)))
 #define reg_zip_pairs_low(a, b) FNN_PAIRS(unpacklo, a, b)
 #define reg_zip_pairs_high(a, b) FNN_PAIRS(unpackhi, a, b)
-#define reg_first_part(p) _mm256_castps128_ps256(_mm_loadu_ps(p))
-#define reg_insert_part(a, p, l) _mm256_insertf128_ps(a, _mm_loadu_ps(p), l)
 #endif
-#define reg_load_parts(p) reg_insert_part(reg_first_part((p)[0]), (p)[1], 1)
+#ifdef FNN_DOUBLE
+#define PICK_PARTS(a, b, which) _mm256_permute2f128_pd(a, b, which)
+#else
+#define PICK_PARTS(a, b, which) _mm256_permute2f128_ps(a, b, which)
+#endif
+FNN_INLINE void reg_turn_parts(reg *r, size_t step) {
+  const reg first = r[0];
+  r[0] = PICK_PARTS(first, r[step], 0x20), r[step] = PICK_PARTS(first, r[step], 0x31);
+}
 
 #define FNN_LISTS_NONZEROS
 FNN_INLINE size_t reg_list_nonzeros(real *values, uint32_t *numbers, reg a, uint32_t first) {

@@ -79,19 +79,22 @@ FNN_TREE(reg_max_across, max)
 #define reg_zip_low(a, b) PS(unpacklo)(a, b)
 #define reg_zip_high(a, b) PS(unpackhi)(a, b)
 #ifdef FNN_DOUBLE
-#define reg_first_part(p) _mm512_castpd128_pd512(_mm_loadu_pd(p))
-#define reg_insert_part(a, p, l) _mm512_insertf64x2(a, _mm_loadu_pd(p), l)
+#define PICK_PARTS(a, b, which) _mm512_shuffle_f64x2(a, b, which)
 #else
 #define FNN_PAIRS(op, a, b)                                                                       \
   _mm512_castpd_ps(_mm512_##op##_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)))
 #define reg_zip_pairs_low(a, b) FNN_PAIRS(unpacklo, a, b)
 #define reg_zip_pairs_high(a, b) FNN_PAIRS(unpackhi, a, b)
-#define reg_first_part(p) _mm512_castps128_ps512(_mm_loadu_ps(p))
-#define reg_insert_part(a, p, l) _mm512_insertf32x4(a, _mm_loadu_ps(p), l)
+#define PICK_PARTS(a, b, which) _mm512_shuffle_f32x4(a, b, which)
 #endif
-FNN_INLINE reg reg_load_parts(const real *const *p) {
-  const reg a = reg_insert_part(reg_first_part(p[0]), p[1], 1);
-  return reg_insert_part(reg_insert_part(a, p[2], 2), p[3], 3);
+/* Parts 0 and 2 of a, then of b; or 1 and 3. */
+#define EVEN_PARTS(a, b) PICK_PARTS(a, b, 0x88)
+#define ODD_PARTS(a, b) PICK_PARTS(a, b, 0xdd)
+FNN_INLINE void reg_turn_parts(reg *r, size_t step) {
+  const reg even = EVEN_PARTS(r[0], r[step]), even2 = EVEN_PARTS(r[2 * step], r[3 * step]);
+  const reg odd = ODD_PARTS(r[0], r[step]), odd2 = ODD_PARTS(r[2 * step], r[3 * step]);
+  r[0] = EVEN_PARTS(even, even2), r[step] = EVEN_PARTS(odd, odd2);
+  r[2 * step] = ODD_PARTS(even, even2), r[3 * step] = ODD_PARTS(odd, odd2);
 }
 
 /* By way of a general register: a mask that GCC 12 widens within the comparison loses the zeros

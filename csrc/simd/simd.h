@@ -325,12 +325,12 @@ FNN_INLINE size_t vec_list_nonzeros(real *values, uint32_t *numbers, vec a, uint
 /* --- parts of 16 bytes ------------------------------------------------------------------------ */
 
 #define PART_LANES (16 / sizeof(real))
-#define REG_PARTS (REG_LANES / PART_LANES)
 
-/* reg_load_parts loads each part from a place of its own; the others interleave, in every part, the
- * lower or upper halves of two registers, by elements or (of floats) by pairs of them. */
+/* reg_turn_parts: part i of register j, every `step`-th of an array, and part j of register i change
+ * places. The others interleave, in every part, the lower or upper halves of two registers, by
+ * elements or (of floats) by pairs of them. */
 #ifndef FNN_ZIPS
-#define reg_load_parts(p) reg_load((p)[0])
+#define reg_turn_parts(r, step) ((void)(r)) /* registers of one part */
 #ifdef __clang__
 #define FNN_PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
