@@ -106,7 +106,10 @@ typedef struct {
   size_t row, step;
 } operand;
 
-/* The cache lines of these rows, which need not begin with one. */
+/* Asks for the cache lines of these rows, which need not begin with one, in order to write them. */
+#ifdef __x86_64__
+__attribute__((target("prfchw"))) /* else it would be asked for reading, and again for writing */
+#endif
 static void fetch(const real *c, size_t c_row, size_t rows, size_t columns) {
   const uintptr_t line = FNN_LANES * sizeof(real);
   for (size_t i = 0; i < rows; i++, c += c_row)
@@ -114,8 +117,8 @@ static void fetch(const real *c, size_t c_row, size_t rows, size_t columns) {
       __builtin_prefetch((const void *)at, 1);
 }
 
-static void block_of_tiles(real *c, size_t c_row, operand a, operand b, size_t m, size_t n, size_t k,
-                           int accumulate) {
+static void block_of_tiles(real *c, size_t c_row, operand a, operand b, operand written, size_t m,
+                           size_t n, size_t k, int accumulate) {
   const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
   /* Tiles of nearly equal height: 32 rows are 6+5+5+6+5+5, never 6+6+6+6+6+2. */
   const size_t tile_rows = (size_t)kernels->tile_rows;
@@ -133,6 +136,8 @@ static void block_of_tiles(real *c, size_t c_row, operand a, operand b, size_t m
       }
       if (accumulate && i1 < m) /* this block of C may have left the caches */
         fetch(c + i1 * c_row + j, c_row, least(highest, m - i1), columns);
+      if (written.from)
+        fetch(written.from + i * written.row + j, written.row, i1 - i, columns);
       kernels->gemm_tile(c + i * c_row + j, c_row, a.from + i * a.row, a.row, a.step, panel, b.row,
                          i1 - i, columns, k, accumulate);
       i = i1;
@@ -164,7 +169,8 @@ void FN(fnn_gemm_block)(const FN(fnn_product) *s, const FN(fnn_blocking) *block,
       const operand b = packed ? (operand){packed + (p - p0) * block->width, block->width,
                                            (p1 - p0) * block->width}
                                : (operand){s->b + p * s->b_row + n0, s->b_row, 0};
-      block_of_tiles(c, c_row, a, b, i1 - i0, n1 - n0, steps, s->accumulate || p > 0);
+      const operand written = {s->written ? s->written + i0 * s->c_row + n0 : NULL, s->c_row, 0};
+      block_of_tiles(c, c_row, a, b, written, i1 - i0, n1 - n0, steps, s->accumulate || p > 0);
     }
     if (s->epilogue && p1 == s->k)
       s->epilogue(s->context, c, c_row, i0, i1, n0, n1);

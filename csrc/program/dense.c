@@ -283,6 +283,7 @@ static FN(fnn_product) kernel_gradient(worker *w, const fnn_op *op, dense_contex
       .accumulate = op->kernel_mode == FNN_ACCUMULATE,
       .epilogue = fused ? dense_update_epilogue : NULL,
       .context = context,
+      .written = fused && w->threads > 1 ? kernel->value : NULL,
   };
 }
 
