@@ -125,9 +125,12 @@ static void block_of_tiles(real *c, size_t c_row, operand a, operand b, operand 
   const size_t tiles = (m + tile_rows - 1) / tile_rows;
   const size_t lowest = m / tiles, highest = (m + tiles - 1) / tiles;
   const size_t width = b.step ? b.row : kernels->tile_vectors[highest] * FNN_LANES;
-  for (size_t j = 0; j < n; j += width) {
+  for (size_t j = 0, columns; j < n; j += columns) {
     const real *panel = b.step ? b.from + j / width * b.step : b.from + j;
-    const size_t columns = least(width, n - j);
+    columns = least(width, n - j);
+    /* A vector by itself would take a load for each multiply-add: 64 columns are 2 + 2, not 3 + 1. */
+    if (!b.step && width > 2 * FNN_LANES && n - j > width && n - j <= width + FNN_LANES)
+      columns = width - FNN_LANES;
     for (size_t i = 0, rest = 0; i < m;) { /* tile t begins at m t / tiles */
       size_t i1 = i + lowest;
       if ((rest += m - lowest * tiles) >= tiles) {
