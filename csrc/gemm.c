@@ -23,7 +23,8 @@
 #define PAGE 4096             /* rows of B whole pages apart share a few cache sets: then, and */
 #define PACK_B_ROWS 64        /* with enough rows of C to pay for it, B is packed; */
 #define PACK_B_MANY_ROWS 512  /* with so many always: its rows lie on as many pages */
-#define PACK_B_STEPS 8        /* rows of B that are packed at a time: they follow in a panel */
+#define PACK_B_STEPS 8        /* rows of B that are packed at a time: they follow in a panel; */
+#define PACK_B_AHEAD (12 * FNN_LANES) /* so many columns ahead they are asked for */
 #define TURN_ROWS (2 * FNN_LANES)
 #define TURN_ELEMENTS (64 * 1024)
 #define PACK_A_STEPS 48       /* shorter columns of A are read where they lie, */
@@ -63,6 +64,13 @@ size_t FN(fnn_gemm_scratch)(size_t n, size_t k) {
   return greatest(dense, greatest(whole, half));
 }
 
+/* Rows of B, which may lie whole pages apart: the processor has to be told that they will be read. */
+static void ask(const real *b, size_t b_row, size_t rows, size_t columns) {
+  for (size_t i = 0; i < rows; i++)
+    for (size_t j = 0; j < columns; j += FNN_LANES)
+      __builtin_prefetch(b + i * b_row + j);
+}
+
 void FN(fnn_pack_b)(real *to, const FN(fnn_product) *s, size_t p0, size_t p1, size_t n0, size_t n1,
                     size_t width) {
   const size_t step = (p1 - p0) * width;
@@ -79,6 +87,10 @@ void FN(fnn_pack_b)(real *to, const FN(fnn_product) *s, size_t p0, size_t p1, si
     for (size_t j = n0; j < n1; j += width, panel += step) {
       const real *from = s->b + p * s->b_row + j;
       const size_t n = least(width, n1 - j);
+      if (j + PACK_B_AHEAD < n1)
+        ask(from + PACK_B_AHEAD, s->b_row, steps, least(n, n1 - j - PACK_B_AHEAD));
+      else if (p + 2 * PACK_B_STEPS <= p1 && n0 + PACK_B_AHEAD <= n1) /* the next rows */
+        ask(from + PACK_B_STEPS * s->b_row - (n1 - n0 - PACK_B_AHEAD), s->b_row, steps, n);
       for (size_t i = 0; i < steps; i++)
         if (n == FNN_LANES) /* a size that is known needs no call */
           memcpy(panel + i * width, from + i * s->b_row, FNN_LANES * sizeof(real));
