@@ -120,6 +120,7 @@ ARGUMENTS = [
     ("loss_scale_factor", "leave it out, float32 and float64 need none"),
     (".*_regularizer", REGULARIZE),
     (".*_constraint", f"use {DECAY}"),
+    ("lora_.*|quantization_config", "leave it out, the weights are trained as they are"),
     ("noise_shape", f"leave it out, or {OWN_LAYER}"),
 ]
 

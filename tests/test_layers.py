@@ -148,6 +148,12 @@ def test_dense_configuration_keeps_everything():
     assert again_config == config_
 
 
+def test_arguments_of_keras_that_only_its_configurations_have():
+    assert Dense(3, lora_rank=None, lora_alpha=None, quantization_config=None).units == 3
+    with pytest.raises(ValueError, match="Dense 'd': lora_rank is not available yet.*: leave it"):
+        Dense(3, name="d", lora_rank=4)
+
+
 def test_regularizers_are_not_silently_ignored():
     for argument in ("kernel_regularizer", "bias_regularizer", "activity_regularizer"):
         expected = f"Dense 'd': {argument} is not available yet.*: use Dropout, or the weight_decay"

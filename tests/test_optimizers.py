@@ -208,6 +208,7 @@ def test_the_rate_may_be_a_function_without_arguments():
         (lambda: O.Adam(epsilon=0), "epsilon to be a positive number"),
         (lambda: O.SGD(weight_decay=-1), "weight_decay"),
         (lambda: O.Adam(clipnorm=1.0), "Adam: clipnorm is not .*Keras has it: use a smaller learn"),
+        (lambda: O.SGD(clipnorm=np.ones(2)), "SGD: clipnorm is not available yet"),
         (lambda: O.SGD(use_ema=True), "SGD: use_ema is not available yet.*fastnn.callbacks"),
         (lambda: O.SGD(gradient_accumulation_steps=2), "gradient_accumulation_steps.*batch_size"),
         (lambda: O.SGD(loss_scale_factor=2.0), "loss_scale_factor is not available yet.*leave it"),

@@ -12,6 +12,9 @@ from fastnn.layers.base import Layer
 from fastnn.layers.input_spec import InputSpec
 from fastnn.missing import refuse
 
+LATER = ("lora_rank", "lora_alpha", "quantization_config")
+"""Further arguments of Keras, which writes them as None into configurations."""
+
 
 class Dense(Layer):
     """Fully connected layer: ``y = activation(x W + b)`` on the last axis.
@@ -61,6 +64,7 @@ class Dense(Layer):
     ) -> None:
         units = kwargs.pop("output_dim", None) if units is None else units
         kernel_initializer = kwargs.pop("init", kernel_initializer)
+        later = {name: kwargs.pop(name, None) for name in LATER}
         super().__init__(**kwargs)
         whole = isinstance(units, (int, np.integer)) and not isinstance(units, bool)
         if not whole or units <= 0:
@@ -70,7 +74,7 @@ class Dense(Layer):
         refuse(f"Dense '{self.name}'", {
             "kernel_regularizer": kernel_regularizer, "bias_regularizer": bias_regularizer,
             "kernel_constraint": kernel_constraint, "bias_constraint": bias_constraint,
-            "activity_regularizer": activity_regularizer,
+            "activity_regularizer": activity_regularizer, **later,
         })  # fmt: skip
         self.units = int(units)
         self.activation = activation_layers.get(activation)

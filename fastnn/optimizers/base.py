@@ -86,7 +86,7 @@ class Optimizer:
         **others: Any,
     ) -> None:
         later = {argument: others.pop(argument, default) for argument, default in LATER.items()}
-        refuse(type(self).__name__, {k: v for k, v in later.items() if v != LATER[k]})
+        refuse(type(self).__name__, {k: v for k, v in later.items() if np.ndim(v) or v != LATER[k]})
         if "lr" in others:
             learning_rate = others.pop("lr")
         if others:
