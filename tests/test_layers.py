@@ -150,7 +150,7 @@ def test_dense_configuration_keeps_everything():
 
 def test_arguments_of_keras_that_only_its_configurations_have():
     assert Dense(3, lora_rank=None, lora_alpha=None, quantization_config=None).units == 3
-    with pytest.raises(ValueError, match="Dense 'd': lora_rank is not available yet.*: leave it"):
+    with pytest.raises(ValueError, match=r"Dense 'd': lora_rank is not available yet.*: leave it"):
         Dense(3, name="d", lora_rank=4)
 
 
