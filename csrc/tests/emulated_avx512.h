@@ -4,7 +4,7 @@
 #include <simde/x86/fma.h>
 #include <string.h>
 
-/* Masked loads and stores, which SIMDe 0.7 does not have. */
+/* Masked loads and stores, and shuffles of 16-byte parts, which SIMDe 0.7 does not have. */
 #define MASKED(suffix, type, element, mask)                                                       \
   static inline __attribute__((unused)) type emulated_load_##suffix(mask m, const void *p) {      \
     element lanes[64 / sizeof(element)] = {0};                                                    \
@@ -18,6 +18,19 @@
     for (size_t i = 0; i < 64 / sizeof(element); i++)                                             \
       if (m >> i & 1) memcpy((element *)p + i, &lanes[i], sizeof(element));                       \
   }
+#define SHUFFLED(suffix, type)                                                                    \
+  static inline __attribute__((unused)) type emulated_shuffle_##suffix(type a, type b, int which) \
+  {                                                                                               \
+    char from[2][64], to[64];                                                                     \
+    simde_mm512_storeu_##suffix(from[0], a);                                                      \
+    simde_mm512_storeu_##suffix(from[1], b);                                                      \
+    for (int i = 0; i < 4; i++) memcpy(to + 16 * i, from[i / 2] + 16 * (which >> 2 * i & 3), 16); \
+    return simde_mm512_loadu_##suffix(to);                                                        \
+  }
+SHUFFLED(ps, simde__m512)
+SHUFFLED(pd, simde__m512d)
+#define _mm512_shuffle_f32x4(a, b, which) emulated_shuffle_ps(a, b, which)
+#define _mm512_shuffle_f64x2(a, b, which) emulated_shuffle_pd(a, b, which)
 MASKED(ps, simde__m512, float, simde__mmask16)
 MASKED(pd, simde__m512d, double, simde__mmask8)
 #define _mm512_maskz_loadu_ps(m, p) emulated_load_ps(m, p)
