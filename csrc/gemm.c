@@ -64,7 +64,7 @@ size_t FN(fnn_gemm_scratch)(size_t n, size_t k) {
   return greatest(dense, greatest(whole, half));
 }
 
-/* Rows of B, which may lie whole pages apart: the processor has to be told that they will be read. */
+/* Rows of B, which may lie whole pages apart: the processor must be told that they will be read. */
 static void ask(const real *b, size_t b_row, size_t rows, size_t columns) {
   for (size_t i = 0; i < rows; i++)
     for (size_t j = 0; j < columns; j += FNN_LANES)
@@ -120,7 +120,7 @@ typedef struct {
 
 /* Asks for the cache lines of these rows, which need not begin with one, in order to write them. */
 #ifdef __x86_64__
-__attribute__((target("prfchw"))) /* else it would be asked for reading, and again for writing */
+__attribute__((target("prfchw"))) /* else for reading; nothing on Intel before Broadwell */
 #endif
 static void fetch(const real *c, size_t c_row, size_t rows, size_t columns) {
   const uintptr_t line = FNN_LANES * sizeof(real);
@@ -140,7 +140,7 @@ static void block_of_tiles(real *c, size_t c_row, operand a, operand b, operand 
   for (size_t j = 0, columns; j < n; j += columns) {
     const real *panel = b.step ? b.from + j / width * b.step : b.from + j;
     columns = least(width, n - j);
-    /* A vector by itself would take a load for each multiply-add: 64 columns are 2 + 2, not 3 + 1. */
+    /* A vector by itself takes a load for each multiply-add: 64 columns are 2 + 2, not 3 + 1. */
     if (!b.step && width > 2 * FNN_LANES && n - j > width && n - j <= width + FNN_LANES)
       columns = width - FNN_LANES;
     for (size_t i = 0, rest = 0; i < m;) { /* tile t begins at m t / tiles */

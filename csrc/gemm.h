@@ -26,8 +26,8 @@ typedef struct FN(fnn_product) {
   void (*epilogue)(void *context, real *block, size_t row, size_t i0, size_t i1, size_t j0,
                    size_t j1);
   void *context;
-  const real *written; /* NULL, or what the epilogue writes, row i and column j at written[i*c_row+j]:
-                          other threads have read it, so its cache lines are asked for in time */
+  const real *written; /* NULL, or what the epilogue writes, [i,j] at written[i*c_row+j]: others have
+                          read it, so its cache lines are asked for before each tile */
 } FN(fnn_product);
 
 /* Computes rows m0..m1, columns n0..n1 with the scratch memory of one thread. n0 is a multiple of

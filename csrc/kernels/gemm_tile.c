@@ -249,10 +249,10 @@ void KERNEL(transpose)(real *to, size_t to_row, const real *from, size_t from_ro
       for (size_t j = line; j < n && j < line + LANES; j += REG_LANES) {
         const size_t rows = n - j < REG_LANES ? n - j : REG_LANES;
         const size_t columns = k - p < REG_LANES ? k - p : REG_LANES;
-        real *square = to + p * to_row + j;
+        real *corner = to + p * to_row + j;
         if (rows == REG_LANES && columns == REG_LANES)
-          square_within(square, to_row, from + j * from_row + p, from_row);
+          square_within(corner, to_row, from + j * from_row + p, from_row);
         else
-          square_at_edge(square, to_row, from + j * from_row + p, from_row, rows, columns);
+          square_at_edge(corner, to_row, from + j * from_row + p, from_row, rows, columns);
       }
 }
