@@ -34,7 +34,7 @@ static real *gather_sample(const worker *w, real *to, const char *from, const fn
 }
 
 /* The rows of a shuffled epoch lie anywhere in memory, so they are fetched ahead of their use: some
- * samples, and more of small ones. Of those that are copied as they are up to FETCHED bytes. */
+ * samples, and more of small ones; up to FETCHED bytes of each. */
 #define AHEAD 4
 #define AHEAD_BYTES 1024
 #define FETCHED 4096
@@ -44,11 +44,20 @@ static const char *sample(const worker *w, const fnn_feed *feed, size_t position
   return (const char *)feed->data + (ptrdiff_t)row * feed->row_stride;
 }
 
+/* The bytes from the beginning of a sample that can be fetched: 1 if its elements are far apart. */
+static size_t fetched_bytes(const fnn_feed *feed) {
+  const ptrdiff_t stride = feed->strides[0];
+  return feed->dimensions == 1 && stride > 0 && stride < FNN_CACHE_LINE
+             ? least(feed->shape[0] * (size_t)stride, FETCHED)
+             : 1;
+}
+
 /* Asks for the cache lines of `bytes` bytes; a row need not begin with one. */
 static void fetch(const char *row, size_t bytes) {
-  for (size_t at = 0; at < bytes; at += FNN_CACHE_LINE)
-    __builtin_prefetch(row + at);
-  __builtin_prefetch(row + bytes - 1);
+  const uintptr_t end = (uintptr_t)row + bytes;
+  for (uintptr_t at = (uintptr_t)row / FNN_CACHE_LINE * FNN_CACHE_LINE; at < end;
+       at += FNN_CACHE_LINE)
+    __builtin_prefetch((const void *)at);
 }
 
 void FN(fnn_gather)(worker *w, size_t begin) {
@@ -59,7 +68,7 @@ void FN(fnn_gather)(worker *w, size_t begin) {
     const fnn_tensor *tensor = &w->program->tensors[feed->tensor];
     const int plain = is_plain(feed);
     const size_t size = size_of(tensor);
-    const size_t fetched = plain ? least(size * sizeof(real), FETCHED) : 1;
+    const size_t fetched = fetched_bytes(feed);
     const size_t ahead = greatest(AHEAD, AHEAD_BYTES / (size * sizeof(real) + 1));
     for (size_t i = w->first; i < least(w->first + ahead, w->last); i++)
       fetch(sample(w, feed, begin + i), fetched);
