@@ -117,5 +117,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         alike = one[:1].isupper() == name[:1].isupper()  # a class for a class
         if alike or one.lower() not in spelled:
             spelled[one.lower()] = one
-    near = difflib.get_close_matches(name.lower(), spelled, n=1)
+    near = difflib.get_close_matches(name.lower(), spelled, n=1, cutoff=0.8)
+    if not near:  # "sparse_crossentropy" lacks a word
+        words = set(name.lower().split("_"))
+        near = sorted((one for one in spelled if words <= set(one.split("_"))), key=len)
+    near = near or difflib.get_close_matches(name.lower(), spelled, n=1)
     return f": did you mean {spelled[near[0]]!r}?" if near else ""

@@ -75,8 +75,8 @@ class Variable:
     into ``buffer``, which is aligned and whose rows are padded with zeros for the kernels: a
     variable of rank 2 has one buffer row per row, every other rank is flattened into one row.
 
-    Arithmetic and indexing give NumPy arrays of their own; two variables are equal if they are the
-    same one.
+    Arithmetic, comparing by order and indexing give NumPy arrays of their own; two variables are
+    equal if they are the same one.
 
     Parameters
     ----------
@@ -156,12 +156,22 @@ class Variable:
             )
         self.value[...] = value
 
+    def assign_add(self, value: Any) -> None:
+        """Add to the value; raises ValueError if the sum has another shape."""
+        self.assign(self.value + np.asarray(value))
+
+    def assign_sub(self, value: Any) -> None:
+        """Subtract from the value; raises ValueError if the difference has another shape."""
+        self.assign(self.value - np.asarray(value))
+
     __add__, __radd__ = _of_value("__add__"), _of_value("__radd__")
     __sub__, __rsub__ = _of_value("__sub__"), _of_value("__rsub__")
     __mul__, __rmul__ = _of_value("__mul__"), _of_value("__rmul__")
     __truediv__, __rtruediv__ = _of_value("__truediv__"), _of_value("__rtruediv__")
     __pow__, __rpow__ = _of_value("__pow__"), _of_value("__rpow__")
     __matmul__, __rmatmul__ = _of_value("__matmul__"), _of_value("__rmatmul__")
+    __lt__, __le__ = _of_value("__lt__"), _of_value("__le__")
+    __gt__, __ge__ = _of_value("__gt__"), _of_value("__ge__")
     __neg__, __len__ = _of_value("__neg__"), _of_value("__len__")
 
     def __getitem__(self, index: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fastnn import Input, Model, Sequential, config, losses, optimizers
-from fastnn.callbacks import EarlyStopping, TerminateOnNaN
+from fastnn.callbacks import EarlyStopping, ReduceLROnPlateau, TerminateOnNaN
 from fastnn.layers import Activation, Concatenate, Dense, Flatten
 from fastnn.training import TrainingWarning
 
@@ -291,6 +291,16 @@ def test_binary_labels():
     model.fit(X, Y / 2, verbose=0)
 
 
+def test_probabilities_of_classes():
+    model = Sequential([Input((4,)), Dense(3, activation="softmax")])
+    model.compile(loss="categorical_crossentropy")
+    rows = np.eye(3)[Y]
+    rows[7, 1] = 2.0
+    with pytest.raises(ValueError, match=r"got 2.0 in row 7: a row has a probability.*to_categ"):
+        model.fit(X, rows)
+    model.fit(X, np.full_like(rows, 1 / 3), verbose=0)
+
+
 def test_one_unit_for_three_classes():
     model = Sequential([Input((4,)), Dense(1)])
     model.compile(loss="sparse_categorical_crossentropy")
@@ -363,6 +373,17 @@ def test_softmax_over_one_unit():
     (message,) = warned(model, X, Y > 0)
     assert "Layer 'last' applies softmax to one unit" in message
     assert "sigmoid" in message
+
+
+def test_a_single_class():
+    model = Sequential([Input((4,)), Dense(1, activation="sigmoid")])
+    model.compile(loss="categorical_crossentropy")
+    (message,) = warned(model, X, (Y > 0)[:, None])
+    assert "nothing is learned: use 'binary_crossentropy', or one unit per class" in message
+    model = Sequential([Input((4,)), Dense(1, activation="softmax")])
+    model.compile(loss="categorical_crossentropy")
+    (message,) = warned(model, X, (Y > 0)[:, None])
+    assert "applies softmax to one unit" in message
 
 
 @pytest.mark.parametrize(
@@ -486,6 +507,18 @@ def test_all_samples_taken_for_one():
     model.compile("sgd", "mse")
     with pytest.raises(ValueError, match=r"these are all samples, begin with Input\(x.shape\[1:\]"):
         model.fit(np.zeros((20, 4)), np.zeros(20), verbose=0)
+
+
+@pytest.mark.parametrize("callback", [EarlyStopping, ReduceLROnPlateau])
+def test_patience_is_a_number(callback):
+    with pytest.raises(ValueError, match=rf"^{callback.__name__}: patience must be .* got '3'$"):
+        callback(patience="3")
+
+
+@pytest.mark.parametrize("decay", ["0.1", np.ones(3), -1.0, float("nan")])
+def test_weight_decay_is_a_number(decay):
+    with pytest.raises(ValueError, match=r"^AdamW: expected weight_decay to be None or a number"):
+        optimizers.AdamW(weight_decay=decay)
 
 
 @pytest.mark.parametrize("monitor", ["val_acc", "val_lss"])

@@ -50,11 +50,34 @@ def test_a_variable_is_read_like_an_array():
     assert k != variable() and k in [k] and len({k, variable()}) == 2
 
 
+def test_a_variable_is_compared_by_order():
+    k = variable()
+    for name in ("lt", "le", "gt", "ge"):
+        compare = getattr(operator, name)
+        np.testing.assert_array_equal(compare(k, 4), compare(VALUE, 4))
+        np.testing.assert_array_equal(compare(VALUE.T, k), compare(VALUE.T, VALUE))
+
+
+def test_a_variable_is_added_to():
+    k = variable()
+    k.assign_add(VALUE)
+    k.assign_sub(1)
+    np.testing.assert_array_equal(k, 2 * VALUE - 1)
+    with pytest.raises(ValueError, match=r"^Variable 'dense/k' has shape \(3, 3\), got a value of"):
+        k.assign_add(np.ones((2, 3, 3)))
+    np.testing.assert_array_equal(k, 2 * VALUE - 1)
+
+
 def test_a_layer_keeps_its_variable():
-    layer = Dense(3)
+    layer = Dense(3, name="d")
+    with pytest.raises(AttributeError, match=r"^Dense 'd' has no kernel yet: .*build\(input_sh"):
+        layer.kernel  # noqa: B018
+    assert not hasattr(layer, "kernel")
     layer.build((None, 3))
     with pytest.raises(TypeError, match=r"^Variable '.*kernel' does not change in place: use .*as"):
         layer.kernel += 1
+    with pytest.raises(TypeError, match=r"^Dense 'd': kernel is .*use layer.kernel.assign\(array"):
+        layer.kernel = VALUE
     assert isinstance(layer.kernel, Variable)
 
 

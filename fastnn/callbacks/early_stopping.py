@@ -32,7 +32,8 @@ class EarlyStopping(MonitorCallback):
     Raises
     ------
     ValueError
-        At the end of the first epoch, if `mode` is "auto" and the metric is unknown.
+        If `patience` is no number; at the end of the first epoch, if `mode` is "auto" and the
+        metric is unknown.
 
     Examples
     --------
@@ -53,8 +54,7 @@ class EarlyStopping(MonitorCallback):
         restore_best_weights: bool = False,
         start_from_epoch: int = 0,
     ) -> None:
-        super().__init__(monitor, mode, min_delta=min_delta)
-        self.patience = patience
+        super().__init__(monitor, mode, min_delta=min_delta, patience=patience)
         self.verbose = verbose
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights

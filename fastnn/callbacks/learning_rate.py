@@ -87,7 +87,7 @@ class ReduceLROnPlateau(MonitorCallback):
     Raises
     ------
     ValueError
-        If `factor` is 1 or more.
+        If `factor` is 1 or more, or `patience` is no number.
     """
 
     def __init__(
@@ -101,14 +101,13 @@ class ReduceLROnPlateau(MonitorCallback):
         cooldown: int = 0,
         min_lr: float = 0.0,
     ) -> None:
-        super().__init__(monitor, mode, min_delta=min_delta)
+        super().__init__(monitor, mode, min_delta=min_delta, patience=patience)
         if factor >= 1.0:
             raise ValueError(
                 f"ReduceLROnPlateau expects a factor below 1, got {factor}: the rate is "
                 "multiplied by it"
             )
         self.factor = factor
-        self.patience = patience
         self.verbose = verbose
         self.cooldown = cooldown
         self.min_lr = min_lr

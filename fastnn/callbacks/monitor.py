@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
+
 from fastnn.callbacks.base import Callback, Logs
 from fastnn.lookup import did_you_mean
 
@@ -22,6 +24,13 @@ class MonitorCallback(Callback):
         A value to beat from the start.
     min_delta : float
         A change of at most this much is no improvement.
+    patience : int
+        Epochs without improvement to wait for.
+
+    Raises
+    ------
+    ValueError
+        If `patience` is no number.
     """
 
     def __init__(
@@ -30,8 +39,13 @@ class MonitorCallback(Callback):
         mode: str = "auto",
         best: float | None = None,
         min_delta: float = 0.0,
+        patience: int = 0,
     ) -> None:
         super().__init__()
+        if not isinstance(patience, (int, float, np.number)):
+            raise ValueError(
+                f"{type(self).__name__}: patience must be a number of epochs, got {patience!r}"
+            )
         if mode not in ("auto", "min", "max"):
             warnings.warn(
                 f"{type(self).__name__} knows the modes 'auto', 'min' and 'max', got {mode!r}: "
@@ -43,6 +57,7 @@ class MonitorCallback(Callback):
         self.mode = mode
         self.best = best
         self.min_delta = abs(min_delta)
+        self.patience = patience
         self._sign = 0  # +1: larger is better, -1: smaller is better, 0: not known yet
 
     def find_direction(self) -> None:

@@ -19,6 +19,7 @@ from fastnn.layers.arguments import (
 from fastnn.layers.input_spec import InputSpec
 from fastnn.layers.weights import LayerWeights
 from fastnn.missing import refuse
+from fastnn.variable import Variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +112,22 @@ class Layer(LayerWeights):
                     f"'{type(self).__name__}' object has no attribute '{name}': begin its __init__ "
                     "with super().__init__()"
                 )
+            if name in ("kernel", "bias", "alpha") and not self.built:
+                raise AttributeError(
+                    f"{type(self).__name__} '{self.name}' has no {name} yet: its weights are made "
+                    "when it is first called, or by build(input_shape)"
+                )
             return object.__getattribute__(self, name)  # fails again, with its own message
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, (np.ndarray, np.number, int, float, list, tuple)) and isinstance(
+            vars(self).get(name), Variable
+        ):
+            raise TypeError(
+                f"{type(self).__name__} '{self.name}': {name} is a weight, and an array cannot "
+                f"take its place: use layer.{name}.assign(array)"
+            )
+        super().__setattr__(name, value)
 
     # --- what a layer defines ------------------------------------------------------------
 

@@ -95,10 +95,12 @@ class Optimizer:
             raise ValueError(f"{type(self).__name__}: unrecognized argument {wrong!r}{hint}")
         self.name = name or config.snake_case(type(self).__name__)
         self.learning_rate = learning_rate
-        if weight_decay is not None and not weight_decay >= 0:
+        if weight_decay is not None and not (
+            isinstance(weight_decay, (int, float, np.number)) and weight_decay >= 0
+        ):
             raise ValueError(
-                f"{type(self).__name__}: expected weight_decay to be None or at least 0, got "
-                f"{weight_decay!r}"
+                f"{type(self).__name__}: expected weight_decay to be None or a number of at least "
+                f"0, got {weight_decay!r}"
             )
         self.weight_decay = weight_decay
         self.iterations = 0
