@@ -15,10 +15,12 @@
 
 #include "gemm.h"
 
-#define K_BLOCK 512           /* steps after which partial sums go to C and A is packed anew */
+#define K_BLOCK 1024          /* steps after which partial sums go to a C that is stored, */
+#define K_BLOCK_NEAR 512      /* or to scratch memory, which is near, and A is packed anew */
+#define A_BLOCK (24 * 1024)   /* most elements of a block of A, whose rows are packed with a gap */
+#define A_SCRATCH (A_BLOCK + C_ROWS * 3 * FNN_LANES)
 #define B_BLOCK (1024 * 1024) /* most elements of a packed block of B */
 #define B_WIDTH 4             /* a block of B is at most so many times as wide as C is high */
-#define A_ROW (K_BLOCK + FNN_LANES) /* of a packed block of A: not whole pages apart */
 #define PANEL (8 * FNN_LANES) /* the widest */
 #define PAGE 4096             /* rows of B whole pages apart share a few cache sets: then, and */
 #define PACK_B_ROWS 64        /* with enough rows of C to pay for it, B is packed; */
@@ -47,9 +49,9 @@ FN(fnn_blocking) FN(fnn_choose_blocking)(const FN(fnn_product) *s, size_t m, siz
   block.depth = (s->k + depths - 1) / depths;
   size_t most = C_COLUMNS;
   if (block.pack_b && s->c)
-    most = greatest(least(B_BLOCK / K_BLOCK, B_WIDTH * m), C_COLUMNS);
+    most = greatest(least(B_BLOCK / greatest(block.depth, 1), B_WIDTH * m), C_COLUMNS);
   else if (block.pack_b)
-    most = least(B_BLOCK / (s->k ? s->k : 1) / FNN_LANES * FNN_LANES, C_COLUMNS);
+    most = least(B_BLOCK / greatest(s->k, 1) / FNN_LANES * FNN_LANES, C_COLUMNS);
   block.columns = block_length(n, most);
   return block;
 }
@@ -58,7 +60,7 @@ size_t FN(fnn_gemm_scratch)(size_t n, size_t k) {
   if (n == 1) /* see column() */
     n = C_COLUMNS;
   const size_t b = least(k * (up(n, FNN_LANES) + PANEL), B_BLOCK + k * PANEL);
-  const size_t dense = C_ROWS * (C_COLUMNS + A_ROW) + up(b, FNN_LANES);
+  const size_t dense = C_ROWS * C_COLUMNS + A_SCRATCH + up(b, FNN_LANES);
   const size_t whole = FN(fnn_gemm_sparse_scratch)(n, k);
   const size_t half = FN(fnn_gemm_sparse_scratch)(n, k - k / 2); /* then more rows are listed */
   return greatest(dense, greatest(whole, half));
@@ -100,14 +102,15 @@ void FN(fnn_pack_b)(real *to, const FN(fnn_product) *s, size_t p0, size_t p1, si
   }
 }
 
-/* to: m rows of k elements, A_ROW apart. */
-static void pack_a(real *to, const real *a, size_t a_row, size_t a_step, size_t m, size_t k) {
+/* to: m rows of k elements, `row` apart. */
+static void pack_a(real *to, size_t row, const real *a, size_t a_row, size_t a_step, size_t m,
+                   size_t k) {
   if (a_step == 1)
     for (size_t i = 0; i < m; i++)
-      memcpy(to + i * A_ROW, a + i * a_row, k * sizeof(real));
+      memcpy(to + i * row, a + i * a_row, k * sizeof(real));
   else
     for (size_t p = 0; p < k; p += FNN_LANES) /* few steps at a time, whose lines stay in L1 */
-      FN(fnn_kernel_table)()->transpose(to + p, A_ROW, a + p * a_step, a_step,
+      FN(fnn_kernel_table)()->transpose(to + p, row, a + p * a_step, a_step,
                                         least(FNN_LANES, k - p), m);
 }
 
@@ -149,7 +152,7 @@ static void block_of_tiles(real *c, size_t c_row, operand a, operand b, operand 
         rest -= tiles;
         i1++;
       }
-      if (accumulate && i1 < m) /* this block of C may have left the caches */
+      if ((accumulate || b.step) && i1 < m) /* this block of C may be in no cache */
         fetch(c + i1 * c_row + j, c_row, least(highest, m - i1), columns);
       if (written.from)
         fetch(written.from + i * written.row + j, written.row, i1 - i, columns);
@@ -160,26 +163,30 @@ static void block_of_tiles(real *c, size_t c_row, operand a, operand b, operand 
   }
 }
 
-real *FN(fnn_packed_block)(real *scratch) { return scratch + C_ROWS * (C_COLUMNS + A_ROW); }
+real *FN(fnn_packed_block)(real *scratch) { return scratch + C_ROWS * C_COLUMNS + A_SCRATCH; }
 
 void FN(fnn_gemm_block)(const FN(fnn_product) *s, const FN(fnn_blocking) *block, const real *packed,
                         size_t m0, size_t m1, size_t n0, size_t n1, size_t p0, size_t p1,
                         real *scratch) {
   real *const a_scratch = scratch + C_ROWS * C_COLUMNS;
-  const size_t row_blocks = block_count(m1 - m0, C_ROWS);
+  const size_t parts = block_count(p1 - p0, s->c ? K_BLOCK : K_BLOCK_NEAR);
+  const size_t longest = (p1 - p0 + parts - 1) / parts;
+  const size_t row_blocks = block_count(m1 - m0, least(A_BLOCK / greatest(longest, 1), C_ROWS));
+  size_t a_row = up(longest, FNN_LANES) + FNN_LANES;
+  if (is_paged(a_row))
+    a_row += FNN_LANES;
   for (size_t r = 0; r < row_blocks; r++) {
     const size_t i0 = m0 + (m1 - m0) * r / row_blocks;
     const size_t i1 = m0 + (m1 - m0) * (r + 1) / row_blocks;
     real *c = s->c ? s->c + i0 * s->c_row + n0 : scratch;
     const size_t c_row = s->c ? s->c_row : block->columns;
-    const size_t parts = block_count(p1 - p0, K_BLOCK);
     for (size_t part = 0; part < parts; part++) {
       const size_t p = p0 + (p1 - p0) * part / parts;
       const size_t steps = p0 + (p1 - p0) * (part + 1) / parts - p;
       operand a = {s->a + i0 * s->a_row + p * s->a_step, s->a_row, s->a_step};
       if (block->pack_a) {
-        pack_a(a_scratch, a.from, s->a_row, s->a_step, i1 - i0, steps);
-        a = (operand){a_scratch, A_ROW, 1};
+        pack_a(a_scratch, a_row, a.from, s->a_row, s->a_step, i1 - i0, steps);
+        a = (operand){a_scratch, a_row, 1};
       }
       const operand b = packed ? (operand){packed + (p - p0) * block->width, block->width,
                                            (p1 - p0) * block->width}
