@@ -15,8 +15,8 @@
 
 #include "gemm.h"
 
-#define K_BLOCK 1024          /* steps after which partial sums go to a C that is stored, */
-#define K_BLOCK_NEAR 512      /* or to scratch memory, which is near, and A is packed anew */
+#define K_BLOCK 1024          /* steps after which partial sums go to C and A is packed anew, */
+#define K_BLOCK_NEAR 512      /* or, if C is in scratch memory or B is not packed, which is small */
 #define A_BLOCK (24 * 1024)   /* most elements of a block of A, whose rows are packed with a gap */
 #define A_SCRATCH (A_BLOCK + C_ROWS * 3 * FNN_LANES)
 #define B_BLOCK (1024 * 1024) /* most elements of a packed block of B */
@@ -132,8 +132,9 @@ static void fetch(const real *c, size_t c_row, size_t rows, size_t columns) {
       __builtin_prefetch((const void *)at, 1);
 }
 
+/* far: C may be in no cache. */
 static void block_of_tiles(real *c, size_t c_row, operand a, operand b, operand written, size_t m,
-                           size_t n, size_t k, int accumulate) {
+                           size_t n, size_t k, int accumulate, int far) {
   const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
   /* Tiles of nearly equal height: 32 rows are 6+5+5+6+5+5, never 6+6+6+6+6+2. */
   const size_t tile_rows = (size_t)kernels->tile_rows;
@@ -152,7 +153,7 @@ static void block_of_tiles(real *c, size_t c_row, operand a, operand b, operand 
         rest -= tiles;
         i1++;
       }
-      if ((accumulate || b.step) && i1 < m) /* this block of C may be in no cache */
+      if (far && i1 < m)
         fetch(c + i1 * c_row + j, c_row, least(highest, m - i1), columns);
       if (written.from)
         fetch(written.from + i * written.row + j, written.row, i1 - i, columns);
@@ -169,7 +170,7 @@ void FN(fnn_gemm_block)(const FN(fnn_product) *s, const FN(fnn_blocking) *block,
                         size_t m0, size_t m1, size_t n0, size_t n1, size_t p0, size_t p1,
                         real *scratch) {
   real *const a_scratch = scratch + C_ROWS * C_COLUMNS;
-  const size_t parts = block_count(p1 - p0, s->c ? K_BLOCK : K_BLOCK_NEAR);
+  const size_t parts = block_count(p1 - p0, s->c && packed ? K_BLOCK : K_BLOCK_NEAR);
   const size_t longest = (p1 - p0 + parts - 1) / parts;
   const size_t row_blocks = block_count(m1 - m0, least(A_BLOCK / greatest(longest, 1), C_ROWS));
   size_t a_row = up(longest, FNN_LANES) + FNN_LANES;
@@ -192,7 +193,9 @@ void FN(fnn_gemm_block)(const FN(fnn_product) *s, const FN(fnn_blocking) *block,
                                            (p1 - p0) * block->width}
                                : (operand){s->b + p * s->b_row + n0, s->b_row, 0};
       const operand written = {s->written ? s->written + i0 * s->c_row + n0 : NULL, s->c_row, 0};
-      block_of_tiles(c, c_row, a, b, written, i1 - i0, n1 - n0, steps, s->accumulate || p > 0);
+      const int accumulate = s->accumulate || p > 0;
+      block_of_tiles(c, c_row, a, b, written, i1 - i0, n1 - n0, steps, accumulate,
+                     s->c && (packed || accumulate));
     }
     if (s->epilogue && p1 == s->k)
       s->epilogue(s->context, c, c_row, i0, i1, n0, n1);

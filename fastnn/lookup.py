@@ -118,8 +118,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         if alike or one.lower() not in spelled:
             spelled[one.lower()] = one
     near = difflib.get_close_matches(name.lower(), spelled, n=1, cutoff=0.8)
-    if not near:  # "sparse_crossentropy" lacks a word
-        words = set(name.lower().split("_"))
+    words = set(name.lower().split("_"))
+    if not near and len(words) > 1:  # "sparse_crossentropy" lacks one
         near = sorted((one for one in spelled if words <= set(one.split("_"))), key=len)
     near = near or difflib.get_close_matches(name.lower(), spelled, n=1)
     return f": did you mean {spelled[near[0]]!r}?" if near else ""

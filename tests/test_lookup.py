@@ -67,6 +67,7 @@ def test_the_nearest_name_in_its_own_spelling():
     assert did_you_mean("LSTM", ["Dense", "Dropout"]) == ""
     known = ["binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"]
     assert did_you_mean("sparse_crossentropy", known).endswith(f"{known[2]!r}?")
+    assert did_you_mean("decay", ["weight_decay"]) == ""  # another thing
     assert did_you_mean("categorial_crossentropy", known).endswith(f"{known[1]!r}?")
     assert Lookup("number", {"Int": int}).find("Int") is int
     with pytest.raises(ValueError, match=r"Unknown number 'x' \(known: Int\)"):

@@ -7,7 +7,7 @@ import operator
 import numpy as np
 import pytest
 
-from fastnn.layers import Dense
+from fastnn.layers import Dense, Flatten
 from fastnn.variable import Variable
 
 VALUE = np.arange(1, 10, dtype="float32").reshape(3, 3)
@@ -73,10 +73,12 @@ def test_a_layer_keeps_its_variable():
     with pytest.raises(AttributeError, match=r"^Dense 'd' has no kernel yet: .*build\(input_sh"):
         layer.kernel  # noqa: B018
     assert not hasattr(layer, "kernel")
+    with pytest.raises(AttributeError, match=r"no attribute 'kernel'$"):
+        Flatten().kernel  # noqa: B018
     layer.build((None, 3))
     with pytest.raises(TypeError, match=r"^Variable '.*kernel' does not change in place: use .*as"):
         layer.kernel += 1
-    with pytest.raises(TypeError, match=r"^Dense 'd': kernel is .*use layer.kernel.assign\(array"):
+    with pytest.raises(TypeError, match=r"^Dense 'd': kernel is .*use layer.kernel.assign\(value"):
         layer.kernel = VALUE
     assert isinstance(layer.kernel, Variable)
 

@@ -46,10 +46,10 @@ static const char *sample(const worker *w, const fnn_feed *feed, size_t position
 
 /* The bytes from the beginning of a sample that can be fetched: 1 if its elements are far apart. */
 static size_t fetched_bytes(const fnn_feed *feed) {
-  const ptrdiff_t stride = feed->strides[0];
-  return feed->dimensions == 1 && stride > 0 && stride < FNN_CACHE_LINE
-             ? least(feed->shape[0] * (size_t)stride, FETCHED)
-             : 1;
+  const ptrdiff_t stride = feed->dimensions == 1 ? feed->strides[0] : 0;
+  if (stride <= 0 || stride >= FNN_CACHE_LINE)
+    return 1;
+  return least(feed->shape[0] * (size_t)stride, FETCHED);
 }
 
 /* Asks for the cache lines of `bytes` bytes; a row need not begin with one. */

@@ -112,7 +112,8 @@ class Layer(LayerWeights):
                     f"'{type(self).__name__}' object has no attribute '{name}': begin its __init__ "
                     "with super().__init__()"
                 )
-            if name in ("kernel", "bias", "alpha") and not self.built:
+            makes = type(self).build is not Layer.build and not hasattr(type(self), name)
+            if name in ("kernel", "bias", "alpha") and makes and not self.built:
                 raise AttributeError(
                     f"{type(self).__name__} '{self.name}' has no {name} yet: its weights are made "
                     "when it is first called, or by build(input_shape)"
@@ -120,12 +121,12 @@ class Layer(LayerWeights):
             return object.__getattribute__(self, name)  # fails again, with its own message
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, (np.ndarray, np.number, int, float, list, tuple)) and isinstance(
-            vars(self).get(name), Variable
-        ):
+        old = vars(self).get(name)
+        replaced = isinstance(old, Variable) and not isinstance(value, (Variable, type(None)))
+        if replaced and any(old is weight for weight, _ in self._weights):
             raise TypeError(
-                f"{type(self).__name__} '{self.name}': {name} is a weight, and an array cannot "
-                f"take its place: use layer.{name}.assign(array)"
+                f"{type(self).__name__} '{self.name}': {name} is a weight, and nothing else can "
+                f"take its place: use layer.{name}.assign(value)"
             )
         super().__setattr__(name, value)
 

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from fastnn.program import LossTerm, MetricTerm, Program
     from fastnn.training.data import Data
 
-PROBABILITIES = ("binary_crossentropy", "categorical_crossentropy")
-"""Losses whose labels are the probabilities of classes."""
-
 BLOCK = 1 << 20
 """Elements looked at at a time, so that a memory-mapped y is never read as a whole."""
 
@@ -44,7 +41,7 @@ def check_labels(program: Program, data: Data, method: str) -> None:
     for term in terms:
         kind = term.kind.removesuffix("_logits")
         sparse = kind.startswith("sparse_")
-        if (term.target, sparse) in checked or not (sparse or kind in PROBABILITIES):
+        if (term.target, sparse) in checked or not (sparse or kind == "binary_crossentropy"):
             continue
         checked.add((term.target, sparse))
         labels = data.targets[term.target]
@@ -113,12 +110,7 @@ def _check_probabilities(labels: np.ndarray, kind: str, where: str) -> None:
             continue
         place = np.unravel_index(int(np.argmax(bad)), bad.shape)
         value = block[place]
-        if kind == "categorical_crossentropy":
-            advice = (
-                "a row has a probability for each class: utils.to_categorical makes such rows of "
-                "class numbers, which 'sparse_categorical_crossentropy' takes as they are"
-            )
-        elif value == -1:
+        if value == -1:
             advice = "for labels -1 and 1 use (y + 1) / 2"
         elif block.dtype == np.uint8:
             advice = "scale the images: y / 255"
@@ -149,8 +141,8 @@ def advise(program: Program, data: Data, *, split: bool) -> None:
     split : bool
         Whether the last rows are to become the validation data.
     """
-    messages = list(_softmaxes(program)) or list(_single_classes(program))
-    messages += [*_logits(program), *_accuracies(program, data)]
+    messages = [*_softmaxes(program), *_single_classes(program), *_logits(program)]
+    messages += _accuracies(program, data)
     if split:
         messages += _sorted_labels(program, data)
     for message in messages:
@@ -168,9 +160,16 @@ def _softmaxes(program: Program) -> Iterator[str]:
 
 
 def _single_classes(program: Program) -> Iterator[str]:
+    warned = {
+        tensor
+        for op in program.forward if op.attrs.get("activation") in ("softmax", "log_softmax")
+        for tensor in (*op.inputs, op.output)
+    }  # fmt: skip
     for term in program.losses:
         kind = term.kind.removesuffix("_logits")
-        if kind == "categorical_crossentropy" and program.tensors[term.prediction].features == 1:
+        if term.prediction in warned or program.tensors[term.prediction].features > 1:
+            continue
+        if kind == "categorical_crossentropy":
             yield (
                 f"The loss '{kind}' of one unit is always the same, so nothing is learned: use "
                 "'binary_crossentropy', or one unit per class"
