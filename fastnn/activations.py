@@ -63,7 +63,7 @@ class Formula:
         if x.dtype.kind != "f" or x.dtype.itemsize < 4:
             x = x.astype(config.floatx())
         if self.function is not None:
-            return self.function(x)
+            return _like(x, self.function(x), f"activation {serialize(self.function)!r}")
         if config.engine() == "numpy":
             from fastnn.numpy_engine.activations import ACTIVATIONS
 
@@ -74,6 +74,14 @@ class Formula:
 
     def __repr__(self) -> str:
         return f"Formula({self.kind!r}, {self.slope!r})"
+
+
+def _like(x: np.ndarray, result: Any, who: str) -> Any:
+    """Return a result of the user's; raises ValueError if it has not x's shape."""
+    if np.shape(result) != x.shape:
+        got = "nothing" if result is None else f"shape {np.shape(result)}"
+        raise ValueError(f"{who} must return an array of x's shape {x.shape}, got {got}")
+    return result
 
 
 def _apply(x: Any, formula: Formula) -> Any:
@@ -384,7 +392,13 @@ def resolve(activation: Callable[..., Any]) -> Formula:
         return formula
     derivative = getattr(activation, "derivative", None)
     if derivative is not None:
-        return Formula("python", function=activation, gradient=lambda dy, x, y: dy * derivative(x))
+        who = f"the derivative of activation {serialize(activation)!r}"
+
+        def gradient(dy: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+            slope = derivative(x)
+            return dy * (slope if isinstance(slope, (int, float)) else _like(x, slope, who))
+
+        return Formula("python", function=activation, gradient=gradient)
     probe = _Probe()
     try:
         result = activation(probe)

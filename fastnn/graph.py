@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     from fastnn.layers.base import Layer
 
 _serials = itertools.count()
+_changes = 0
+
+
+def changes() -> int:
+    """Return how often a layer that may be in a graph has been changed: programs are made anew."""
+    return _changes
+
+
+def note_change() -> None:
+    """Say that a layer computes something else from now on."""
+    global _changes
+    _changes += 1
+
 
 OPERATORS: dict[str, Callable[..., Any]] = {}
 """What ``a + b``, ``activations.relu(a)`` ... do with tensors; the layers register themselves."""

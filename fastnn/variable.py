@@ -121,7 +121,7 @@ class Variable:
             rows, columns = 1, math.prod(self.shape)
         self.rows, self.columns = rows, columns
         self.buffer = aligned_zeros((rows, row_stride(columns, dtype)), dtype)
-        self.value = self.view(self.buffer)
+        self._value = self.view(self.buffer)
         if initializer is not None and _initialized.get():
             self.value[...] = initializer(self.shape, dtype=self.dtype)
 
@@ -133,6 +133,15 @@ class Variable:
     def like(self) -> np.ndarray:
         """Return a zeroed buffer laid out like this variable's: a gradient, an optimizer slot."""
         return aligned_zeros(self.buffer.shape, self.dtype)
+
+    @property
+    def value(self) -> np.ndarray:
+        """The array itself, not a copy."""
+        return self._value
+
+    @value.setter
+    def value(self, value: Any) -> None:  # the engines would not see another array
+        raise AttributeError(f"Variable '{self.path}': use variable.assign(value) to set its value")
 
     @property
     def ndim(self) -> int:
@@ -192,7 +201,7 @@ class Variable:
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        del state["value"]
+        del state["_value"]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -200,7 +209,7 @@ class Variable:
         self.__dict__.update(state)
         self.buffer = self.like()
         self.buffer[...] = state["buffer"]
-        self.value = self.view(self.buffer)
+        self._value = self.view(self.buffer)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.value, dtype=dtype, copy=True)

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from fastnn import activations
+from fastnn import Sequential, activations, utils
 from fastnn.layers import Activation, Dense, Input, LeakyReLU, PReLU
 from fastnn.operations import ACTIVATIONS
 
@@ -97,6 +97,31 @@ def test_functions_of_functions_resolve():
     assert activations.resolve(functools.partial(activations.elu, alpha=2.0)).slope == 2.0
     assert activations.resolve(lambda x: x).kind == "linear"
     assert activations.resolve(LeakyReLU(0.4)).slope == 0.4
+
+
+@pytest.mark.parametrize("engine", ["c", "numpy"])
+def test_functions_of_ones_own_keep_the_shape(engine):
+    def square(x):
+        return x**2
+
+    def losses_of(derivative, function=square):
+        function.derivative = derivative
+        utils.set_random_seed(1)
+        model = Sequential([Input((3,)), Dense(4, activation=function), Dense(1)])
+        model.compile("sgd", "mse", engine=engine)
+        return model.fit(np.ones((5, 3)), np.ones(5), verbose=0).history["loss"]
+
+    assert losses_of(lambda x: 2 * x)[0] > 0
+    assert losses_of(lambda x: 2.0) == losses_of(lambda x: np.full_like(x, 2))
+    who = r"^the derivative of activation 'square' must return an array of x's shape \(5, 4\), got "
+    with pytest.raises(ValueError, match=who + r"shape \(5, 1\)$"):
+        losses_of(lambda x: 2 * x[:, :1])
+    with pytest.raises(ValueError, match=who + "nothing$"):
+        losses_of(lambda x: None)
+    with pytest.raises(ValueError, match=r"^activation 'forgets' must return .* got nothing$"):
+        def forgets(x):
+            x**2
+        losses_of(lambda x: x, forgets)
 
 
 def test_a_function_without_a_derivative_is_an_error_that_teaches():

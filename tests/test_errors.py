@@ -454,6 +454,21 @@ def test_a_learning_rate_that_is_too_high_is_named(engine):
     assert "x and y are finite: usually the learning rate, 1e+09, is too high: try 1e+08" in message
 
 
+def test_what_an_earlier_fit_has_spoilt_is_named():
+    model = classifier(optimizer="adam")
+    weights = model.get_weights()
+    with pytest.warns(TrainingWarning, match="x has nan in row 3"):
+        model.fit(np.where(np.arange(20)[:, None] == 3, np.nan, X), Y, verbose=0)
+    with pytest.warns(TrainingWarning, match="the weights held no finite numbers before this fit"):
+        model.fit(X, Y, verbose=0)
+    model.set_weights(weights)
+    with pytest.warns(TrainingWarning, match=r"state held no finite numbers.*or compile it anew"):
+        model.fit(X, Y, batch_size=5, verbose=0)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.set_weights(weights)
+    assert np.isfinite(model.fit(X, Y, verbose=0).history["loss"]).all()
+
+
 def test_two_inputs_and_outputs_are_named_where_the_loss_is_nan():
     a, b = Input((4,), name="a"), Input((4,), name="b")
     model = Model([a, b], [Dense(1, name="left")(a), Dense(1, name="right")(b)])

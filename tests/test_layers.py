@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 
-from fastnn import config, initializers, layers
+from fastnn import Sequential, config, initializers, layers
 from fastnn.layers import (
     ELU,
     Activation,
@@ -29,6 +29,7 @@ from fastnn.layers import (
     Softmax,
     Subtract,
 )
+from fastnn.models import load_model
 
 A = np.array([[1.0, -2.0, 3.0], [0.5, 0.0, -1.0]])
 B = np.array([[2.0, 2.0, -1.0], [0.5, 4.0, -3.0]])
@@ -445,3 +446,23 @@ def test_a_layer_that_forgets_super_says_so():
             use(Forgetful())
     with pytest.raises(AttributeError, match=r"object has no attribute 'unit'$"):
         Dense(3).unit  # noqa: B018
+
+
+def test_an_activation_may_be_changed(tmp_path):
+    x = np.array([[1.0, -2.0]], "float32")
+    model = Sequential([Input((2,)), Dense(2, "relu"), Activation("relu"), Dense(2, "softmax")])
+    model.compile("sgd", "mse")
+    before = model.predict(x, verbose=0), model.evaluate(x, x, verbose=0)
+    hidden, second, last = model.layers
+    hidden.activation, second.activation, last.activation = "tanh", "sigmoid", None
+    a = 1 / (1 + np.exp(-np.tanh(x @ hidden.kernel.value)))
+    expected = a @ last.kernel.value
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-5)
+    np.testing.assert_allclose(model(x), expected, rtol=1e-5)
+    assert model.evaluate(x, x, verbose=0) != before[1]
+    model.save(tmp_path / "changed.npz")
+    loaded = load_model(tmp_path / "changed.npz")
+    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
+    with pytest.raises(ValueError, match="did you mean 'tanh'"):
+        hidden.activation = "tnah"
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-5)

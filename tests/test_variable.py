@@ -80,6 +80,8 @@ def test_a_layer_keeps_its_variable():
         layer.kernel += 1
     with pytest.raises(TypeError, match=r"^Dense 'd': kernel is .*use layer.kernel.assign\(value"):
         layer.kernel = VALUE
+    with pytest.raises(AttributeError, match=r"^Variable 'd/kernel': use variable.assign\(value"):
+        layer.kernel.value = VALUE
     assert isinstance(layer.kernel, Variable)
 
 

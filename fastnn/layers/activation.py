@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from fastnn import activations, initializers
-from fastnn.graph import OPERATORS, SymbolicTensor
+from fastnn.graph import OPERATORS, SymbolicTensor, note_change
 from fastnn.layers.base import Layer
 from fastnn.layers.input_spec import InputSpec
 from fastnn.layers.python import FormulaOperation, PReLUOperation
@@ -27,7 +27,27 @@ class _Elementwise(Layer):
         return emit(builder, inputs[0], self.formula, self)
 
 
-class Activation(_Elementwise):
+class Activated:
+    """What a layer with a settable `activation` has: what runs next runs the new one."""
+
+    formula: Formula
+    _activation: Any = None
+
+    @property
+    def activation(self) -> Any:
+        """The function; may be set to whatever the constructor takes."""
+        return self._activation
+
+    @activation.setter
+    def activation(self, activation: Any) -> None:
+        function = get(activation)
+        formula = activations.resolve(function)
+        if "_activation" in vars(self):
+            note_change()
+        self._activation, self.formula = function, formula
+
+
+class Activation(Activated, _Elementwise):
     """Apply an activation function.
 
     Parameters
@@ -44,8 +64,7 @@ class Activation(_Elementwise):
 
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.activation = get(activation)
-        self.formula = activations.resolve(self.activation)
+        self.activation = activation
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "activation": serialize(self.activation)}

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn import activations, initializers
+from fastnn import initializers
 from fastnn.layers import activation as activation_layers
 from fastnn.layers.base import Layer
 from fastnn.layers.input_spec import InputSpec
@@ -16,7 +16,7 @@ LATER = ("lora_rank", "lora_alpha", "quantization_config")
 """Further arguments of Keras, which writes them as None into configurations."""
 
 
-class Dense(Layer):
+class Dense(activation_layers.Activated, Layer):
     """Fully connected layer: ``y = activation(x W + b)`` on the last axis.
 
     Parameters
@@ -77,8 +77,7 @@ class Dense(Layer):
             "activity_regularizer": activity_regularizer, **later,
         })  # fmt: skip
         self.units = int(units)
-        self.activation = activation_layers.get(activation)
-        self.formula = activations.resolve(self.activation)
+        self.activation = activation
         self.use_bias = bool(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)

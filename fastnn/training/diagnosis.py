@@ -26,6 +26,7 @@ class LossWatch:
         self.model = model
         self.data = data
         self.warned = any(isinstance(one, TerminateOnNaN) for one in hooks.callbacks)
+        self.spoilt = _spoilt(model)
 
     def look(self, loss: float, epoch: int, program: Program) -> None:
         """Look at an epoch's loss; `epoch` counts from 0."""
@@ -35,6 +36,8 @@ class LossWatch:
         place = next(_not_finite(self.model, self.data, program), None)
         if place is not None:
             reason = f"{place}: replace such values or leave their rows out"
+        elif self.spoilt:
+            reason = f"{self.spoilt} held no finite numbers before this fit"
         else:
             rate = self.model.optimizer.learning_rate
             reason = (
@@ -43,10 +46,21 @@ class LossWatch:
             )
         warnings.warn(
             f"fit: the loss of epoch {epoch + 1} is {loss}; {reason}; make the model anew before "
-            "the next fit, as its weights are spoilt",
+            "the next fit, as its weights are spoilt, or compile it anew and set its weights",
             TrainingWarning,
             stacklevel=4,
         )
+
+
+def _spoilt(model: Any) -> str:
+    """Say what an earlier fit has spoilt, as far as the last weight shows it, or ``""``."""
+    for variable in model.trainable_weights[-1:]:
+        if not np.isfinite(variable.value).all():
+            return "the weights"
+        slots = model.optimizer.slots(variable) if variable in model.optimizer.variables else ()
+        if not all(np.isfinite(slot).all() for slot in slots):
+            return "the optimizer's state"
+    return ""
 
 
 def _not_finite(model: Any, data: Data, program: Program) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastnn.graph import changes
 from fastnn.program import build
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class Engines:
         self._testing: Slot | None = None
         self._predicting: Slot | None = None
         self._predicts: Any = None
+        self._predicts_at = -1  # so many changes of the graph
         self.quick: Any = None  # see predicting.Quick
 
     def forget(self) -> None:
@@ -115,10 +117,11 @@ class Engines:
         key = (compiled, compiled.optimizer, *model.inputs, *model.outputs,
                *model.trainable_weights)  # fmt: skip
         shapes = data.shapes
+        made_for = (shapes, changes())
         same = self._key is not None and len(key) == len(self._key[0]) and all(
             a is b for a, b in zip(key, self._key[0], strict=True)
         )  # fmt: skip
-        if same and self._key[1] == shapes:
+        if same and self._key[1] == made_for:
             assert self.program is not None
             return self.program
         names = list(model.output_names)
@@ -133,7 +136,7 @@ class Engines:
             dtype=model.outputs[0].dtype,
         )
         self.program = program
-        self._key = (key, shapes)
+        self._key = (key, made_for)
         self._training = self._testing = None
         return program
 
@@ -188,7 +191,8 @@ class Engines:
         """Return an engine that predicts at least a part of `rows` rows at a time."""
         key = (*model.inputs, *model.outputs)
         slot = self._predicting
-        same = slot is not None and len(key) == len(self._predicts) and all(
+        known = slot is not None and self._predicts_at == changes()
+        same = known and len(key) == len(self._predicts) and all(
             a is b for a, b in zip(key, self._predicts, strict=True)
         )  # fmt: skip
         program = slot.program if slot is not None and same else None
@@ -206,5 +210,5 @@ class Engines:
         ):
             engine = make_engine(name, program, wanted, training=False)
             slot = self._predicting = Slot(engine, program, wanted, name)
-            self._predicts = key
+            self._predicts, self._predicts_at = key, changes()
         return slot

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastnn import config
 from fastnn.callbacks import CallbackList
+from fastnn.graph import changes
 from fastnn.training.arguments import batch_size_of, optional_whole, verbosity
 from fastnn.training.compilable import Compilable
 from fastnn.training.data import read_data
@@ -29,6 +30,7 @@ class Quick:
         self.slot = slot
         self.engine = model._compiled.engine if model.compiled else None
         self.outputs = model.outputs
+        self.changes = changes()
         self.sample = x.shape[1:]
         self.result = output.shape[1:]
         self.dtype = output.dtype
@@ -165,6 +167,7 @@ class Predicting(Compilable):
             or x.shape[1:] != quick.sample
             or not 0 < len(x) <= quick.slot.capacity
             or quick.outputs is not self.outputs
+            or quick.changes != changes()
             or quick.slot.name != (quick.engine or config.engine())
         ):
             return None
