@@ -520,10 +520,17 @@ def test_all_samples_taken_for_one():
         model.fit(np.zeros((20, 4)), np.zeros(20), verbose=0)
 
 
-@pytest.mark.parametrize("callback", [EarlyStopping, ReduceLROnPlateau])
-def test_patience_is_a_number(callback):
-    with pytest.raises(ValueError, match=rf"^{callback.__name__}: patience must be .* got '3'$"):
-        callback(patience="3")
+@pytest.mark.parametrize(
+    ("callback", "name"),
+    [(EarlyStopping, name) for name in ("patience", "min_delta", "baseline", "start_from_epoch")]
+    + [(ReduceLROnPlateau, name) for name in ("patience", "factor", "cooldown", "min_lr")],
+)
+@pytest.mark.parametrize("value", ["3", [1], np.ones(2), float("nan")])
+def test_arguments_of_callbacks_are_numbers(callback, name, value):
+    with pytest.raises(ValueError, match=rf"^{callback.__name__}: {name} must be a number, got "):
+        callback(**{name: value})
+    with pytest.raises(ValueError, match=r"monitor must be the name of a logged value, got \['l"):
+        callback(monitor=["loss"])
 
 
 @pytest.mark.parametrize("decay", ["0.1", np.ones(3), -1.0, float("nan")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastnn.callbacks.base import Logs
-from fastnn.callbacks.monitor import MonitorCallback
+from fastnn.callbacks.monitor import MonitorCallback, check_numbers
 
 
 class EarlyStopping(MonitorCallback):
@@ -32,8 +32,8 @@ class EarlyStopping(MonitorCallback):
     Raises
     ------
     ValueError
-        If `patience` is no number; at the end of the first epoch, if `mode` is "auto" and the
-        metric is unknown.
+        If no number is given where one is expected; at the end of the first epoch, if `mode` is
+        "auto" and the metric is unknown.
 
     Examples
     --------
@@ -55,6 +55,11 @@ class EarlyStopping(MonitorCallback):
         start_from_epoch: int = 0,
     ) -> None:
         super().__init__(monitor, mode, min_delta=min_delta, patience=patience)
+        check_numbers(
+            type(self).__name__,
+            baseline=0 if baseline is None else baseline,
+            start_from_epoch=start_from_epoch,
+        )
         self.verbose = verbose
         self.baseline = baseline
         self.restore_best_weights = restore_best_weights

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastnn.callbacks.base import Callback, Logs
-from fastnn.callbacks.monitor import MonitorCallback
+from fastnn.callbacks.monitor import MonitorCallback, check_numbers
 
 
 def current_rate(optimizer: Any) -> float:
@@ -87,7 +87,7 @@ class ReduceLROnPlateau(MonitorCallback):
     Raises
     ------
     ValueError
-        If `factor` is 1 or more, or `patience` is no number.
+        If `factor` is 1 or more, or no number where one is expected.
     """
 
     def __init__(
@@ -102,6 +102,7 @@ class ReduceLROnPlateau(MonitorCallback):
         min_lr: float = 0.0,
     ) -> None:
         super().__init__(monitor, mode, min_delta=min_delta, patience=patience)
+        check_numbers(type(self).__name__, factor=factor, cooldown=cooldown, min_lr=min_lr)
         if factor >= 1.0:
             raise ValueError(
                 f"ReduceLROnPlateau expects a factor below 1, got {factor}: the rate is "

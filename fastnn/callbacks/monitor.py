@@ -11,6 +11,13 @@ from fastnn.callbacks.base import Callback, Logs
 from fastnn.lookup import did_you_mean
 
 
+def check_numbers(who: str, **arguments: Any) -> None:
+    """Raise ValueError for the first of these arguments that is no number."""
+    for name, value in arguments.items():
+        if not isinstance(value, (int, float, np.number)) or value != value:
+            raise ValueError(f"{who}: {name} must be a number, got {value!r}")
+
+
 class MonitorCallback(Callback):
     """Base of the callbacks that compare a logged value with the best one so far.
 
@@ -30,7 +37,7 @@ class MonitorCallback(Callback):
     Raises
     ------
     ValueError
-        If `patience` is no number.
+        If `monitor` is no string, or `min_delta` or `patience` no number.
     """
 
     def __init__(
@@ -42,13 +49,13 @@ class MonitorCallback(Callback):
         patience: int = 0,
     ) -> None:
         super().__init__()
-        if not isinstance(patience, (int, float, np.number)):
-            raise ValueError(
-                f"{type(self).__name__}: patience must be a number of epochs, got {patience!r}"
-            )
+        who = type(self).__name__
+        if not isinstance(monitor, str):
+            raise ValueError(f"{who}: monitor must be the name of a logged value, got {monitor!r}")
+        check_numbers(who, min_delta=min_delta, patience=patience)
         if mode not in ("auto", "min", "max"):
             warnings.warn(
-                f"{type(self).__name__} knows the modes 'auto', 'min' and 'max', got {mode!r}: "
+                f"{who} knows the modes 'auto', 'min' and 'max', got {mode!r}: "
                 "going on with 'auto'",
                 stacklevel=3,
             )
