@@ -15,8 +15,8 @@
 
 #include "gemm.h"
 
-#define K_BLOCK 1024          /* steps after which partial sums go to C and A is packed anew, */
-#define K_BLOCK_NEAR 512      /* if C is in scratch memory, or B too small to be packed, so many */
+#define K_BLOCK 1024          /* steps after which partial sums go to C and A is packed anew; */
+#define K_BLOCK_NEAR 512      /* the same where C is in scratch memory or B is not packed */
 #define A_BLOCK (24 * 1024)   /* most elements of a block of A, whose rows are packed with a gap */
 #define A_SCRATCH (A_BLOCK + C_ROWS * 3 * FNN_LANES)
 #define B_BLOCK (1024 * 1024) /* most elements of a packed block of B */
