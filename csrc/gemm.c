@@ -265,7 +265,7 @@ static int turns(const FN(fnn_product) *s, size_t m) {
 
 static void one_sum(const FN(fnn_product) *s, size_t m0, size_t m1, size_t n0, size_t n1,
                     real *scratch) {
-  if (s->a_sparse && s->k) {
+  if (s->a_sparse && s->k && s->b_row <= LONGEST_B_ROW) {
     FN(fnn_gemm_sparse)(s, m0, m1, n0, n1, scratch);
   } else if (s->n == 1 && (!s->c || s->c_row == 1)) {
     column(s, m0, m1, scratch);

@@ -25,7 +25,7 @@
 typedef struct {
   size_t rows, depth; /* of one list: the rows of C, and the columns of A between two starts */
   real *values;
-  uint32_t *steps;    /* rows of B, counted from the block's first */
+  uint32_t *offsets;  /* of rows of B, counted from the block's first */
   uint32_t *starts;   /* of block p and row i in the list: starts[p*rows + i] */
 } list;
 
@@ -50,8 +50,10 @@ size_t FN(fnn_gemm_sparse_scratch)(size_t n, size_t k) {
          up(integers * sizeof(uint32_t) / sizeof(real), FNN_LANES);
 }
 
-/* Lists rows i0.. of A. `turned` holds FNN_LANES x depth elements, for an A that lies by columns. */
-static void list_nonzeros(list *to, const FN(fnn_product) *s, size_t i0, real *turned) {
+/* Lists rows i0.. of A, for a B whose rows are b_row apart. `turned` holds FNN_LANES x depth elements,
+ * for an A that lies by columns. */
+static void list_nonzeros(list *to, const FN(fnn_product) *s, size_t i0, size_t b_row,
+                          real *turned) {
   const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
   uint32_t count = 0, *start = to->starts;
   for (size_t p = 0; p < s->k; p += to->depth) {
@@ -67,11 +69,13 @@ static void list_nonzeros(list *to, const FN(fnn_product) *s, size_t i0, real *t
       }
       for (size_t r = 0; r < rows; r++, a += a_row) {
         *start++ = count;
-        count += (uint32_t)kernels->nonzeros(to->values + count, to->steps + count, a, depth);
+        count += (uint32_t)kernels->nonzeros(to->values + count, to->offsets + count, a, depth);
       }
     }
   }
   *start = count;
+  for (uint32_t t = 0; t < count; t++)
+    to->offsets[t] *= (uint32_t)b_row;
 }
 
 /* Where a run of rows from `row` on ends, all with elements or all without; `row` if there is none. */
@@ -93,22 +97,24 @@ void FN(fnn_gemm_sparse)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t 
   const size_t width = block_length(n1 - n0, (size_t)kernels->sparse_vectors * FNN_LANES);
   /* What only the epilogue sees lies in L2, in rows that are long enough for it; a C that is stored
    * is finished panel by panel, so that B is read only once. */
-  const size_t block = s->c ? width : least(up(n1 - n0, width), C_COLUMNS / width * width);
+  const size_t block = s->c ? width : least(up(n1 - n0, FNN_LANES), C_COLUMNS / width * width);
   const size_t rows = s->c ? ROWS : C_SCRATCH / block; /* of which all share a packed B */
   /* Only if it must be where runs of rows that are not zero may be too short to pay for it. */
   const int pack_b = FN(fnn_packs_b)(s, s->skips_zero_rows ? 1 : least(rows, m1 - m0));
   real *const c_scratch = scratch;
   real *const b_scratch = c_scratch + C_SCRATCH;
   real *const turned = b_scratch + packed(s->n, s->k);
-  list nonzero = {.depth = block_length(s->k, PANEL / width), .values = turned + PANEL};
-  nonzero.steps = (uint32_t *)(nonzero.values + elements_listed(s->k));
-  nonzero.starts = nonzero.steps + elements_listed(s->k);
+  const size_t b_row = pack_b ? width : s->b_row;
+  const size_t depth = block_length(s->k, least(PANEL / width, UINT32_MAX / greatest(b_row, 1)));
+  list nonzero = {.depth = depth, .values = turned + PANEL};
+  nonzero.offsets = (uint32_t *)(nonzero.values + elements_listed(s->k));
+  nonzero.starts = nonzero.offsets + elements_listed(s->k);
 
   const size_t lists = (m1 - m0 + rows_listed(s->k) - 1) / rows_listed(s->k);
   for (size_t l = 0; l < lists; l++) {
     const size_t i0 = m0 + (m1 - m0) * l / lists, i1 = m0 + (m1 - m0) * (l + 1) / lists;
     nonzero.rows = i1 - i0;
-    list_nonzeros(&nonzero, s, i0, turned);
+    list_nonzeros(&nonzero, s, i0, b_row, turned);
 
     for (size_t jc = n0; jc < n1; jc += block) {
       const size_t jc1 = least(jc + block, n1);
@@ -124,17 +130,13 @@ void FN(fnn_gemm_sparse)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t 
         const size_t c_row = s->c ? s->c_row : block;
         for (size_t j = jc; j < jc1; j += width) {
           const size_t columns = least(width, jc1 - j);
-          const real *b = s->b + j;
-          size_t b_row = s->b_row;
-          if (pack_b) {
+          if (pack_b)
             FN(fnn_pack_b)(b_scratch, s, 0, s->k, j, j + columns, width);
-            b = b_scratch;
-            b_row = width;
-          }
-          for (size_t p = 0; p < s->k; p += nonzero.depth) {
-            const uint32_t *starts = nonzero.starts + p / nonzero.depth * nonzero.rows + (ic - i0);
-            kernels->gemm_sparse(c + (j - jc), c_row, starts, nonzero.values, nonzero.steps,
-                                 b + p * b_row, b_row, ic1 - ic, columns, s->accumulate || p > 0);
+          const real *b = pack_b ? b_scratch : s->b + j;
+          for (size_t p = 0; p < s->k; p += depth) {
+            const uint32_t *starts = nonzero.starts + p / depth * nonzero.rows + (ic - i0);
+            kernels->gemm_sparse(c + (j - jc), c_row, starts, nonzero.values, nonzero.offsets,
+                                 b + p * b_row, ic1 - ic, columns, s->accumulate || p > 0);
           }
         }
         if (s->epilogue)

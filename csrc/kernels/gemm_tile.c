@@ -46,12 +46,12 @@ add_products(const size_t m, const size_t v, const int edge, vec (*sum)[MOST_VEC
 }
 
 /* With m, v and edge constant this unrolls into straight-line code. `edge`: the last vector holds
- * fewer than FNN_LANES columns. `listed`: `steps` has the rows of B that the k columns of A belong
- * to; else all of them in turn. */
+ * fewer than FNN_LANES columns. `listed`: the row of B that column p of A belongs to begins
+ * at offsets[p]; else they follow one another. */
 static inline __attribute__((always_inline)) void
 tile(const size_t m, const size_t v, const int edge, const int listed, real *c, size_t c_row,
-     const real *a, size_t a_row, size_t a_step, const uint32_t *steps, const real *b, size_t b_row,
-     size_t n, size_t k, int accumulate) {
+     const real *a, size_t a_row, size_t a_step, const uint32_t *offsets, const real *b,
+     size_t b_row, size_t n, size_t k, int accumulate) {
   vec sum[TILE_ROWS][MOST_VECTORS];
   const size_t last = n - (v - 1) * FNN_LANES;
 
@@ -65,8 +65,11 @@ tile(const size_t m, const size_t v, const int edge, const int listed, real *c, 
                                            : vec_load(at);
     }
   if (listed)
-    for (size_t p = 0; p < k; p++, a += a_step)
-      add_products(m, v, edge, sum, a, a_row, b + steps[p] * b_row, last);
+    for (size_t p = 0; p < k; p++, a += a_step) {
+      const real *row = b + offsets[p];
+      __asm__("" : "+r"(row)); /* else gcc adds up the address of each vector by itself */
+      add_products(m, v, edge, sum, a, a_row, row, last);
+    }
   else
 #pragma GCC unroll 4
     for (size_t p = 0; p < k; p++, a += a_step, b += b_row)
@@ -158,11 +161,11 @@ void KERNEL(gemm_tile)(real *c, size_t c_row, const real *a, size_t a_row, size_
 /* A row of C after the other: a row of B that was loaded serves one of them only. */
 static inline __attribute__((always_inline)) void
 sparse_rows(const size_t v, const int edge, real *c, size_t c_row, const uint32_t *starts,
-            const real *values, const uint32_t *steps, const real *b, size_t b_row, size_t m,
-            size_t n, int accumulate) {
+            const real *values, const uint32_t *offsets, const real *b, size_t m, size_t n,
+            int accumulate) {
   for (size_t i = 0; i < m; i++, c += c_row)
     if (!accumulate || starts[i + 1] > starts[i])
-      tile(1, v, edge, 1, c, 0, values + starts[i], 0, 1, steps + starts[i], b, b_row, n,
+      tile(1, v, edge, 1, c, 0, values + starts[i], 0, 1, offsets + starts[i], b, 0, n,
            starts[i + 1] - starts[i], accumulate);
 }
 
@@ -172,14 +175,14 @@ sparse_rows(const size_t v, const int edge, real *c, size_t c_row, const uint32_
     if (v > SPARSE_VECTORS)                                                                        \
       break;                                                                                       \
     if (n == v * FNN_LANES)                                                                        \
-      sparse_rows(v, 0, c, c_row, starts, values, steps, b, b_row, m, n, accumulate);              \
+      sparse_rows(v, 0, c, c_row, starts, values, offsets, b, m, n, accumulate);                   \
     else                                                                                           \
-      sparse_rows(v, 1, c, c_row, starts, values, steps, b, b_row, m, n, accumulate);              \
+      sparse_rows(v, 1, c, c_row, starts, values, offsets, b, m, n, accumulate);                   \
     break;
 
 /* clang-format off */
 void KERNEL(gemm_sparse)(real *c, size_t c_row, const uint32_t *starts, const real *values,
-                         const uint32_t *steps, const real *b, size_t b_row, size_t m, size_t n,
+                         const uint32_t *offsets, const real *b, size_t m, size_t n,
                          int accumulate) {
   switch ((n + FNN_LANES - 1) / FNN_LANES) {
     ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10)

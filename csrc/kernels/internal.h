@@ -8,7 +8,7 @@ extern const unsigned char KERNEL(tile_vectors)[];
 void KERNEL(gemm_tile)(real *c, size_t c_row, const real *a, size_t a_row, size_t a_step,
                        const real *b, size_t b_row, size_t m, size_t n, size_t k, int accumulate);
 void KERNEL(gemm_sparse)(real *c, size_t c_row, const uint32_t *starts, const real *values,
-                         const uint32_t *steps, const real *b, size_t b_row, size_t m, size_t n,
+                         const uint32_t *offsets, const real *b, size_t m, size_t n,
                          int accumulate);
 size_t KERNEL(nonzeros)(real *values, uint32_t *steps, const real *a, size_t n);
 void KERNEL(transpose)(real *to, size_t to_row, const real *from, size_t from_row, size_t n,

@@ -53,10 +53,10 @@ typedef struct FN(fnn_kernels) {
                     const real *b, size_t b_row, size_t m, size_t n, size_t k, int accumulate);
   int sparse_vectors; /* vectors of columns that gemm_sparse takes */
   /* Rows of C from the elements of A that are not zero; row i has starts[i] to starts[i+1]:
-   * C[i,j] = (accumulate ? C[i,j] : 0) + sum_t values[t] * B[steps[t]*b_row + j],
+   * C[i,j] = (accumulate ? C[i,j] : 0) + sum_t values[t] * B[offsets[t] + j],
    * j < n <= sparse_vectors*FNN_LANES. */
   void (*gemm_sparse)(real *c, size_t c_row, const uint32_t *starts, const real *values,
-                      const uint32_t *steps, const real *b, size_t b_row, size_t m, size_t n,
+                      const uint32_t *offsets, const real *b, size_t m, size_t n,
                       int accumulate);
   /* Lists the elements of a[0..n) that are not zero, and where they stand; returns their number.
    * Up to FNN_LANES more may be written. */

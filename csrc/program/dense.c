@@ -267,6 +267,13 @@ static size_t line_of(size_t e, size_t lines, size_t length, size_t unit) {
   return e >= lines * length ? lines : e / length / unit * unit;
 }
 
+/* The columns of a kernel in whole vectors, if its rows and those of the layer's output are padded to
+ * them: with zeros, whose gradient is zero too. Then nothing is done to a part of a vector. */
+static size_t whole_columns(const fnn_param *kernel, const fnn_tensor *y) {
+  const size_t whole = up(kernel->columns, FNN_LANES);
+  return kernel->ld >= whole && run_stride(y) >= whole ? whole : kernel->columns;
+}
+
 /* dW = x' dz, and the optimizer's step, if it needs nothing else. */
 static FN(fnn_product) kernel_gradient(worker *w, const fnn_op *op, dense_context *context) {
   const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
@@ -275,7 +282,7 @@ static FN(fnn_product) kernel_gradient(worker *w, const fnn_op *op, dense_contex
   *context = (dense_context){w, op};
   return (FN(fnn_product)){
       .a_sparse = sparse(w, op->x, 0, kernel->columns),
-      .m = kernel->rows, .n = kernel->columns, .k = w->n * x->rows,
+      .m = kernel->rows, .n = whole_columns(kernel, y), .k = w->n * x->rows,
       .a = x->value, .a_row = 1, .a_step = run_stride(x),
       .b = y->grad, .b_row = run_stride(y),
       .c = fused ? NULL : kernel->grad, .c_row = kernel->ld,
@@ -288,15 +295,17 @@ static FN(fnn_product) kernel_gradient(worker *w, const fnn_op *op, dense_contex
 }
 
 /* About its elements from..to. */
-static void part_of_gradient(worker *w, const FN(fnn_product) *dw, size_t from, size_t to) {
-  const size_t inputs = dw->m, outputs = dw->n;
+static void part_of_gradient(worker *w, const fnn_op *op, const FN(fnn_product) *dw, size_t from,
+                             size_t to) {
+  const size_t inputs = dw->m, outputs = w->program->params[op->kernel].columns;
   if (inputs >= 2 * FNN_LANES * (size_t)w->threads || inputs >= outputs) {
     const size_t unit = outputs == 1 ? FNN_LANES : w->divided ? (size_t)w->kernels->tile_rows : 1;
     FN(fnn_gemm)(dw, line_of(from, inputs, outputs, unit), line_of(to, inputs, outputs, unit), 0,
-                 outputs, w->scratch);
+                 dw->n, w->scratch);
   } else {
+    const size_t end = line_of(to, outputs, inputs, FNN_LANES);
     FN(fnn_gemm)(dw, 0, inputs, line_of(from, outputs, inputs, FNN_LANES),
-                 line_of(to, outputs, inputs, FNN_LANES), w->scratch);
+                 end == outputs ? dw->n : end, w->scratch);
   }
 }
 
@@ -313,7 +322,7 @@ void FN(fnn_dense_parameters)(worker *w, const fnn_op *op) {
     if (shares_b(w, &dw))
       multiply_together(w, &dw);
     else
-      part_of_gradient(w, &dw, part_of(w, w->thread, op), part_of(w, w->thread + 1, op));
+      part_of_gradient(w, op, &dw, part_of(w, w->thread, op), part_of(w, w->thread + 1, op));
   }
 }
 
@@ -355,7 +364,7 @@ void FN(fnn_dense_kernels)(worker *w) {
         if (end > from) {
           dense_context context; /* only every thread's first part may wait, to look for zeros */
           const FN(fnn_product) dw = kernel_gradient(w, &p->backward[i], &context);
-          part_of_gradient(w, &dw, first + (from > begin ? from - begin : 0),
+          part_of_gradient(w, &p->backward[i], &dw, first + (from > begin ? from - begin : 0),
                            first + least(to, end) - begin);
         }
         begin = end;

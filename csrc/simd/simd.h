@@ -46,7 +46,7 @@ typedef int32_t sint;
 #define FNN_ISA_NAME "avx2"
 #define FNN_ISA_SUFFIX(name) name##_avx2
 #define TILE_ROWS 6
-#define SPARSE_VECTORS 6
+#define SPARSE_VECTORS 7
 #include "avx2.h"
 #elif defined(FNN_ISA_NEON)
 #define FNN_ISA_NAME "neon"

@@ -73,8 +73,9 @@ static void sparse_rows(void) {
         for (size_t i = 0; i < M; i++) /* some rows are empty */
           starts[i + 1] = starts[i] + (uint32_t)uniform(0, (double)most + 0.99);
         const size_t count = starts[M];
-        uint32_t *steps = bytes_slot(0, count, sizeof(uint32_t));
-        for (size_t t = 0; t < count; t++) steps[t] = (uint32_t)uniform(0, 9.99);
+        uint32_t *offsets = bytes_slot(0, count, sizeof(uint32_t));
+        for (size_t t = 0; t < count; t++)
+          offsets[t] = (uint32_t)uniform(0, 9.99) * (uint32_t)b_row;
         const real *values = numbers(1, count, -1, 1, 0);
         const real *b = numbers(2, 9 * b_row + n, -1, 1, 0);
         const real *before = numbers(3, (M - 1) * c_row + n, -1, 1, 0);
@@ -83,12 +84,12 @@ static void sparse_rows(void) {
           if (n > (size_t)k->sparse_vectors * FNN_LANES) continue;
           label("sparse rows %s n=%zu at most %zu", k->isa, n, most);
           real *c = copy_of(4, before, (M - 1) * c_row + n);
-          k->gemm_sparse(c, c_row, starts, values, steps, b, b_row, M, n, accumulate);
+          k->gemm_sparse(c, c_row, starts, values, offsets, b, M, n, accumulate);
           for (size_t i = 0; i < M; i++)
             for (size_t j = 0; j < (i + 1 < M ? c_row : n); j++) {
               real want = accumulate || j >= n ? before[i * c_row + j] : 0;
               for (size_t t = starts[i]; j < n && t < starts[i + 1]; t++)
-                want = multiply_add(values[t], b[steps[t] * b_row + j], want);
+                want = multiply_add(values[t], b[offsets[t] + j], want);
               check((flushing && j < n) || bits_of(c[i * c_row + j]) == bits_of(want),
                     "c[%zu,%zu]", i, j);
             }
