@@ -124,6 +124,24 @@ ARGUMENTS = [
     ("noise_shape", f"leave it out, or {OWN_LAYER}"),
 ]
 
+# Methods of models that Keras had, and what to call instead.
+METHODS = [
+    ("(fit|train|evaluate|predict)_generator",
+     "fit, evaluate and predict take arrays, memory-mapped files too; for a generator of batches "
+     "call train_on_batch, test_on_batch or predict_on_batch in a loop"),
+    ("predict_classes", "use predict(x).argmax(axis=-1), or predict(x) > 0.5 for one sigmoid unit"),
+    ("predict_proba", "use predict(x)"),
+    ("(to|from)_yaml|from_json", "use to_json, models.model_from_json, or save and load_model"),
+]  # fmt: skip
+
+
+def method(model: str, name: str) -> AttributeError | None:
+    """Return the error for a method that Keras's models once had, or None."""
+    for names, advice in METHODS:
+        if re.fullmatch(names, name):
+            return AttributeError(f"'{model}' object has no attribute '{name}': {advice}")
+    return None
+
 
 def refuse(who: str, arguments: Mapping[str, Any]) -> None:
     """Raise ValueError, with what to use instead, for the first that is not None of `ARGUMENTS`."""

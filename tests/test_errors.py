@@ -73,6 +73,10 @@ WRONG = {
     "no y": ({"y": None}, "fit needs y: the right answers"),
     "a number": ({"x": 3.0}, "got the single number 3.0"),
     "two inputs": ({"x": [X, X]}, "the model has one input, 'data', got a list of 2 arrays"),
+    "data and targets in one": (
+        {"x": (X, Y), "y": None},
+        r"got a tuple of 2 arrays: .*, and the targets as an argument of their own: fit\(x, y\)",
+    ),
     "unknown input": ({"x": {"wide": X}}, r"no input 'wide'; its inputs are \['data'\]"),
     "unknown output": ({"y": {"z": Y}}, r"no output 'z'; its outputs are \['classes'\]"),
     "strings": ({"y": np.array(["cat", "dog"] * 10)}, "first value 'cat'.*np.unique"),

@@ -257,6 +257,8 @@ def test_get_and_set_weights():
     layer.set_weights([kernel, [1, 2]])
     assert (layer.kernel.numpy() == 7).all()
     assert layer.bias.numpy().tolist() == [1, 2]
+    with pytest.raises(TypeError, match=r"takes a list of arrays, as .*, got NoneType"):
+        layer.set_weights(None)
     with pytest.raises(ValueError, match="has 2 weights, got 1 arrays"):
         layer.set_weights([kernel])
     with pytest.raises(ValueError, match=r"kernel' has shape \(3, 2\), got an array of shape \(2"):

@@ -242,6 +242,12 @@ def test_results_of_wrong_shape_are_named():
     with pytest.raises(ValueError, match=r"'flat': call\(y_true, y_pred\) must give one value"):
         L.get(flat).rows(R, Q, gradients=False)
 
+    def forgetful(y_true, y_pred):
+        np.mean(y_pred - y_true)
+
+    with pytest.raises(TypeError, match=r"'forgetful': call.* returned None: end it with return"):
+        L.get(forgetful).rows(R, Q, gradients=False)
+
 
 def test_reduction_none_cannot_be_trained_with():
     x = Input(shape=(2,))

@@ -133,6 +133,8 @@ def test_a_function_gets_y_in_the_shape_of_the_predictions():
     assert metric([1.0, 5.0], [[2.0], [9.0]]) == 2.5
     with pytest.raises(ValueError, match=r"'outer' must give one value per row.*got \(2, 2\)"):
         M.FunctionMetric(lambda t, p: t[:, 0] - p, "outer")([1.0, 5.0], [[2.0], [9.0]])
+    with pytest.raises(TypeError, match="'forgetful' returned None"):
+        M.FunctionMetric(lambda t, p: None, "forgetful")([1.0, 5.0], [2.0, 9.0])
 
 
 def test_a_callable_object_that_cannot_be_hashed_is_a_metric():

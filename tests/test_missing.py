@@ -67,6 +67,23 @@ def test_names_of_keras(module, name, words):
 
 
 @pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("fit_generator", "train_on_batch"),
+        ("predict_classes", "argmax"),
+        ("predict_proba", r"use predict\(x\)"),
+        ("to_yaml", "to_json"),
+    ],
+)
+def test_methods_that_models_once_had(name, words):
+    model = fastnn.Sequential([fastnn.Input((2,)), fastnn.layers.Dense(1)])
+    with pytest.raises(AttributeError, match=f"'Sequential' .* no attribute '{name}': .*{words}"):
+        getattr(model, name)
+    with pytest.raises(AttributeError, match="has no attribute 'predictt'"):
+        model.predictt  # noqa: B018
+
+
+@pytest.mark.parametrize(
     ("get", "name", "words"),
     [
         (fastnn.losses.get, "mape", "a loss of your own"),

@@ -15,7 +15,8 @@ THREADS = (1, 2, 3, 4, 8)
 WIDE = {"wide": (1.0, (550,), 257), "mostly zeros": (0.15, (550,), 257),
         "too many weights for halves": (1.0, (1100,), 500),
         "inputs that are zero in a batch": (0.02, (550,), 257),
-        "runs": (1.0, (2, 517), 70), "one unit": (0.1, (33001,), 1)}  # fmt: skip
+        "few inputs": (1.0, (7,), 300), "runs": (1.0, (2, 517), 70),
+        "one unit": (0.1, (33001,), 1)}  # fmt: skip
 """The share of the inputs that are not zero, the shape of a sample, and the first layer's units."""
 
 

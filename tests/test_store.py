@@ -1,5 +1,6 @@
 """The npz store: what is written comes back, and nothing else gets in."""
 
+import errno
 import io
 import json
 import os
@@ -171,11 +172,18 @@ def test_a_link_is_followed(path, tmp_path):
         assert list(store) == ["new"]
 
 
-def test_impossible_places_are_named(tmp_path):
+def test_impossible_places_are_named(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="no folder"):
         write_store(tmp_path / "missing" / "a.npz", ARRAYS)
     with pytest.raises(IsADirectoryError, match="it is a folder"):
         write_store(tmp_path, ARRAYS)
+    def refuse(path, flags, mode):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        with pytest.raises(PermissionError, match=r"Cannot write: Permission denied: '.*a\.npz'"):
+            write_store(tmp_path / "a.npz", ARRAYS)
     with pytest.raises(FileNotFoundError, match=r"working folder is '.*none.npz'"):
         Store(tmp_path / "none.npz")
 

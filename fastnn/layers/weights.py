@@ -154,11 +154,18 @@ class LayerWeights:
 
         Raises
         ------
+        TypeError
+            If it is no list.
         ValueError
             If the number of arrays or a shape does not fit; then nothing is changed.
         """
         variables = self.weights
         who = f"{type(self).__name__} '{self.name}'"
+        if not hasattr(weights, "__len__"):
+            raise TypeError(
+                f"{who}: set_weights takes a list of arrays, as get_weights() returns it, got "
+                f"{type(weights).__name__}"
+            )
         if len(weights) != len(variables):
             state = "" if variables or self.built else ": it is not built yet, call build() first"
             raise ValueError(

@@ -131,7 +131,10 @@ class Loss:
         for the whole batch is taken as the mean over its samples.
         """
         n = len(y_pred)
-        values = np.asarray(self.call(y_true, y_pred), dtype=y_pred.dtype)
+        values = np.asarray(
+            returned(f"Loss '{self.name}': call(y_true, y_pred)", self.call(y_true, y_pred)),
+            dtype=y_pred.dtype,
+        )
         slopes = np.asarray(self.gradient(y_true, y_pred)) if gradients else None
         if slopes is not None and slopes.shape != y_pred.shape:
             raise ValueError(
@@ -188,6 +191,16 @@ class FunctionLoss(Loss):
                 f"{self.name}.gradient to a function of (y_true, y_pred) that returns the "
                 "derivative of each row's value by y_pred, an array of y_pred's shape"
             )
+
+
+# --- for losses and metrics: what a function of the user's returned --------------------------
+
+
+def returned(who: str, value: Any) -> Any:
+    """Return what a function has returned; raise TypeError if it has forgotten to."""
+    if value is None:
+        raise TypeError(f"{who} returned None: end it with return and one value per row")
+    return value
 
 
 # --- shapes, for losses and metrics ----------------------------------------------------------

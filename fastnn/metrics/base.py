@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn import config
-from fastnn.losses.base import aligned, fitted, row_values, spread
+from fastnn.losses.base import aligned, fitted, returned, row_values, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,7 +151,7 @@ class FunctionMetric(Averaging):
     ) -> None:
         y_pred = np.asarray(y_pred)
         y_true = aligned(np.asarray(y_true), y_pred)
-        values = np.asarray(self.function(y_true, y_pred))
+        values = np.asarray(returned(f"Metric '{self.name}'", self.function(y_true, y_pred)))
         if values.ndim == 0:  # one value for the batch: every sample's
             values = np.full(len(y_pred), values)
         if values.shape[:1] != y_pred.shape[:1] or (values.size and y_pred.size % values.size):

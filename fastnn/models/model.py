@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fastnn import missing
 from fastnn.graph import Node, SymbolicTensor, ancestors, by_depth, outer_nodes, replay
 from fastnn.layers import Activation, Input, InputLayer, Layer
 from fastnn.layers.eager import EagerBuilder, Value, as_batch
@@ -66,6 +67,13 @@ class Model(Trainer, Layer):
         self._connect(inputs, outputs)
         if not trainable:
             self.trainable = False
+
+    if not TYPE_CHECKING:  # type checkers would take every name for an attribute
+
+        def __getattr__(self, name: str) -> Any:  # called only where the usual way has failed
+            if error := missing.method(type(self).__name__, name):
+                raise error
+            return super().__getattr__(name)
 
     def _start(self, name: str | None, trainable: bool, **kwargs: Any) -> None:
         """Initialize the layer that a model also is."""

@@ -44,9 +44,11 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         )
     partial = os.path.join(folder, f".fastnn-{os.getpid()}-{os.urandom(6).hex()}.part")
     # os.open rather than tempfile, whose files are private: the umask decides here.
-    descriptor = os.open(
-        partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
-    )
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(partial, flags, 0o666)
+    except OSError as error:  # names the partial file
+        raise type(error)(error.errno, f"Cannot write: {error.strerror}", target) from None
     try:
         with open(descriptor, "w+b") as file:
             yield file

@@ -94,16 +94,15 @@ def read_data(model: Any, x: Any, y: Any = None, sample_weight: Any = None, *, m
     if x is None:
         raise ValueError(f"{method} needs x: pass an array with one row per sample")
     shapes = [tensor.sample_shape for tensor in model.inputs]
-    if (
-        len(shapes) == 1
-        and isinstance(x, (list, tuple))
-        and len(x) > 1
-        and all(getattr(item, "ndim", 0) == len(shapes[0]) + 1 for item in x)
-    ):
-        raise ValueError(
-            f"{method}: x: the model has one input, '{input_names[0]}', got a list of {len(x)} "
-            "arrays: pass one array with one row per sample"
-        )
+    if len(shapes) == 1 and isinstance(x, (list, tuple)) and len(x) > 1:
+        ranks = [getattr(item, "ndim", 0) for item in x]
+        pair = len(x) == 2 and y is None and method != "predict"
+        if ranks[0] == len(shapes[0]) + 1 and ((pair and ranks[1] > 0) or len(set(ranks)) == 1):
+            raise ValueError(
+                f"{method}: x: the model has one input, '{input_names[0]}', got a "
+                f"{type(x).__name__} of {len(x)} arrays: pass one array with one row per sample"
+                + (f", and the targets as an argument of their own: {method}(x, y)" if pair else "")
+            )
     given = arrange(
         x, input_names, f"{method}: x", noun="input",
         wraps=lambda item: np.ndim(item) == len(shapes[0]) + 1,
