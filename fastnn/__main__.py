@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import platform
 import sys
 
@@ -65,9 +64,11 @@ def main(arguments: list[str] | None = None) -> int:
         "--roofline", action="store_true", help="measure this machine's peaks and compare with them"
     )
     options = parser.parse_args(arguments)
+    from fastnn import _built_core
+
     try:
-        importlib.import_module("fastnn._core")
-    except ValueError as error:  # FASTNN_ISA or FASTNN_NUM_THREADS
+        _built_core()
+    except (ImportError, ValueError) as error:  # not built; FASTNN_ISA or FASTNN_NUM_THREADS
         parser.error(str(error))
     if options.command == "info":
         info()

@@ -215,6 +215,25 @@ def test_a_function_may_give_one_number_for_the_batch():
     np.testing.assert_allclose(slopes, (Q - R), rtol=1e-6)  # each sample's own mean
 
 
+def test_a_gradient_of_every_row_does_not_fit_one_number_for_the_batch():
+    def loss(y_true, y_pred):
+        return np.mean((y_pred - y_true) ** 2)
+
+    loss.gradient = lambda t, p: 2 * (p - t) / p.shape[-1]
+    mean = L.get(loss)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=r"'loss': .* gradient is 4 times its derivative"):
+            mean.rows(R, Q, gradients=True)
+    L.get(loss).rows(R[:1], Q[:1], gradients=True)  # of one row it is the same
+    L.get(loss).rows(R, R, gradients=True)  # zero either way
+
+    def total(y_true, y_pred):
+        return np.sum((y_pred - y_true) ** 2)
+
+    total.gradient = lambda t, p: 2 * (p - t)
+    L.get(total).rows(R, Q, gradients=True)
+
+
 def test_a_loss_of_yours_gets_y_in_the_shape_of_the_predictions():
     def largest(y_true, y_pred):
         assert y_true.shape == y_pred.shape

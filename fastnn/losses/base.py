@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none")
+DERIVATIVE = (
+    "the derivative of each row's value by y_pred, an array of y_pred's shape (or of the one "
+    "number, if there is one for the whole batch)"
+)
 
 
 class Loss:
@@ -47,6 +52,8 @@ class Loss:
 
     kind = "python"
     """A name in operations.LOSSES, which both engines know, or "python"."""
+
+    _gradient_checked = False
 
     def __init__(
         self,
@@ -86,8 +93,7 @@ class Loss:
         if self.kind == "python" and getattr(self.gradient, "__func__", None) is Loss.gradient:
             raise ValueError(
                 f"Loss '{self.name}' has no gradient: training needs one. Give its class a method "
-                "gradient(y_true, y_pred) that returns the derivative of each row's value by "
-                "y_pred, an array of y_pred's shape"
+                f"gradient(y_true, y_pred) that returns {DERIVATIVE}"
             )
 
     def __call__(
@@ -135,13 +141,18 @@ class Loss:
             returned(f"Loss '{self.name}': call(y_true, y_pred)", self.call(y_true, y_pred)),
             dtype=y_pred.dtype,
         )
-        slopes = np.asarray(self.gradient(y_true, y_pred)) if gradients else None
+        slopes = None
+        if gradients:
+            who = f"Loss '{self.name}': gradient(y_true, y_pred)"
+            slopes = np.asarray(returned(who, self.gradient(y_true, y_pred)))
         if slopes is not None and slopes.shape != y_pred.shape:
             raise ValueError(
                 f"Loss '{self.name}': gradient(y_true, y_pred) must have y_pred's shape "
                 f"{y_pred.shape}, got {slopes.shape}"
             )
         if values.ndim == 0:
+            if slopes is not None:
+                self._check_gradient_of_mean(y_true, y_pred, slopes)
             return np.full(n, values), None if slopes is None else slopes * n
         if values.shape[0] != n or y_pred.size % values.size:
             raise ValueError(
@@ -149,6 +160,28 @@ class Loss:
                 f"of shape {y_pred.shape[:-1]}, got {values.shape}"
             )
         return values.reshape(-1), slopes
+
+    def _check_gradient_of_mean(
+        self, y_true: np.ndarray, y_pred: np.ndarray, slopes: np.ndarray
+    ) -> None:
+        """Raise ValueError, once, if `call` gives a batch's mean and `gradient` the rows' own.
+
+        Along the gradient the difference of two values tells which of them it belongs to.
+        """
+        n, size = len(y_pred), float(np.abs(slopes).max(initial=0.0))
+        if self._gradient_checked or n == 1 or not 0 < size < math.inf:
+            return
+        along, h = slopes.astype(np.float64) / size, 1e-5
+        ahead, behind = (self.call(y_true, y_pred + s * h * along) for s in (1, -1))
+        rise, expected = (float(ahead) - float(behind)) / (2 * h), float((slopes * along).sum())
+        if abs(n * rise - expected) < 0.1 * abs(expected):
+            raise ValueError(
+                f"Loss '{self.name}': call(y_true, y_pred) gives one number for the batch, and "
+                f"gradient is {n} times its derivative, as if each of the {n} rows had a value of "
+                "its own: return one value per row, as np.mean(..., axis=-1) does, or divide the "
+                "gradient by len(y_pred)"
+            )
+        self._gradient_checked = True
 
     @property
     def engine_reduction(self) -> str:
@@ -188,18 +221,17 @@ class FunctionLoss(Loss):
         if getattr(self.function, "gradient", None) is None:
             raise ValueError(
                 f"Loss function '{self.name}' has no gradient: training needs one. Set "
-                f"{self.name}.gradient to a function of (y_true, y_pred) that returns the "
-                "derivative of each row's value by y_pred, an array of y_pred's shape"
+                f"{self.name}.gradient to a function of (y_true, y_pred) that returns {DERIVATIVE}"
             )
 
 
-# --- for losses and metrics: what a function of the user's returned --------------------------
+# --- what a function of the user's returns ---------------------------------------------------
 
 
 def returned(who: str, value: Any) -> Any:
     """Return what a function has returned; raise TypeError if it has forgotten to."""
     if value is None:
-        raise TypeError(f"{who} returned None: end it with return and one value per row")
+        raise TypeError(f"{who} returned None: end it with return and its result")
     return value
 
 
