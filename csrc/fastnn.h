@@ -100,14 +100,16 @@ int fnn_set_isa(const char *name);
  */
 
 /* A buffer of capacity x stride elements. A sample is `rows` runs of `features` elements. If rows
- * is not 1, stride is rows*features: the runs of a whole batch follow one another. */
+ * is not 1, stride is rows*features: the runs of a whole batch follow one another. What a stride has
+ * beyond its elements is zero in grad. */
 typedef struct {
   void *value, *grad; /* grad: NULL where no gradient is needed */
   size_t stride, rows, features;
   float density, grad_density; /* the share that is not 0, as a job has seen; -1: not yet */
 } fnn_tensor;
 
-/* A parameter: rows x columns, row stride ld; rows are padded with zeros. */
+/* A parameter: rows x columns, row stride ld. Rows are padded with zeros, which are updated
+ * with the rest of a row and read by nobody. */
 typedef struct {
   void *value, *grad, *slots[FNN_MAX_SLOTS];
   size_t rows, columns, ld;

@@ -61,9 +61,7 @@ size_t FN(fnn_gemm_scratch)(size_t n, size_t k) {
     n = C_COLUMNS;
   const size_t b = least(k * (up(n, FNN_LANES) + PANEL), B_BLOCK + k * PANEL);
   const size_t dense = C_ROWS * C_COLUMNS + A_SCRATCH + up(b, FNN_LANES);
-  const size_t whole = FN(fnn_gemm_sparse_scratch)(n, k);
-  const size_t half = FN(fnn_gemm_sparse_scratch)(n, k - k / 2); /* then more rows are listed */
-  return greatest(dense, greatest(whole, half));
+  return greatest(dense, FN(fnn_gemm_sparse_scratch)(n, k));
 }
 
 /* Rows of B, which may lie whole pages apart: the processor must be told that they will be read. */

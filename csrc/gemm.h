@@ -86,7 +86,7 @@ int FN(fnn_packs_b)(const FN(fnn_product) *product, size_t m);
 void FN(fnn_pack_b)(real *to, const FN(fnn_product) *product, size_t p0, size_t p1, size_t n0,
                     size_t n1, size_t width);
 
-/* fnn_gemm for a sparse A, unless the offsets of a few rows of B would need more than 32 bits. */
+/* fnn_gemm for a sparse A, unless the offsets of FNN_LANES rows of B need more than 32 bits. */
 #define LONGEST_B_ROW (UINT32_MAX / FNN_LANES)
 void FN(fnn_gemm_sparse)(const FN(fnn_product) *product, size_t m0, size_t m1, size_t n0, size_t n1,
                          real *scratch);

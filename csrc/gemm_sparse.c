@@ -32,8 +32,10 @@ typedef struct {
 static size_t rows_listed(size_t k) {
   return k <= LISTED / ROWS ? ROWS : k < LISTED ? LISTED / k : 1;
 }
+/* At most, and no less than for a smaller k: scratch memory is made for the largest batch. */
 static size_t elements_listed(size_t k) {
-  return up(rows_listed(k) * k, FNN_LANES) + FNN_LANES; /* a vector may be written past the end */
+  return up(greatest(least(ROWS * k, LISTED), k), FNN_LANES) +
+         FNN_LANES; /* a vector may be written past the end */
 }
 static size_t starts_of(size_t k) {
   return up(elements_listed(k) / FNN_LANES + ROWS + 2, FNN_LANES);
@@ -105,7 +107,8 @@ void FN(fnn_gemm_sparse)(const FN(fnn_product) *s, size_t m0, size_t m1, size_t 
   real *const b_scratch = c_scratch + C_SCRATCH;
   real *const turned = b_scratch + packed(s->n, s->k);
   const size_t b_row = pack_b ? width : s->b_row;
-  const size_t depth = block_length(s->k, least(PANEL / width, UINT32_MAX / greatest(b_row, 1)));
+  const size_t most = UINT32_MAX / b_row / FNN_LANES * FNN_LANES; /* lengths are rounded up to it */
+  const size_t depth = block_length(s->k, least(PANEL / width, most));
   list nonzero = {.depth = depth, .values = turned + PANEL};
   nonzero.offsets = (uint32_t *)(nonzero.values + elements_listed(s->k));
   nonzero.starts = nonzero.offsets + elements_listed(s->k);

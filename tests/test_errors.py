@@ -473,6 +473,16 @@ def test_what_an_earlier_fit_has_spoilt_is_named():
     assert np.isfinite(model.fit(X, Y, verbose=0).history["loss"]).all()
 
 
+def test_the_padding_of_rows_spoils_nothing():
+    model = Sequential([Input((4,)), Dense(3, use_bias=False)])
+    model.compile(optimizers.RMSprop(0.01, momentum=0.9, epsilon=1e-46), "mse")  # 0 as a float32
+    targets = X[:, :3] + 1
+    assert np.isfinite(model.fit(X, targets, verbose=0).history["loss"]).all()
+    model.optimizer.learning_rate = 1e30
+    (message,) = warned(model, X, targets, batch_size=1)
+    assert "x and y are finite: usually the learning rate" in message
+
+
 def test_two_inputs_and_outputs_are_named_where_the_loss_is_nan():
     a, b = Input((4,), name="a"), Input((4,), name="b")
     model = Model([a, b], [Dense(1, name="left")(a), Dense(1, name="right")(b)])

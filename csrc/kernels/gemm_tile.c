@@ -47,7 +47,7 @@ add_products(const size_t m, const size_t v, const int edge, vec (*sum)[MOST_VEC
 
 /* With m, v and edge constant this unrolls into straight-line code. `edge`: the last vector holds
  * fewer than FNN_LANES columns. `listed`: the row of B that column p of A belongs to begins
- * at offsets[p]; else they follow one another. */
+ * at offsets[p]; else they are b_row apart. */
 static inline __attribute__((always_inline)) void
 tile(const size_t m, const size_t v, const int edge, const int listed, real *c, size_t c_row,
      const real *a, size_t a_row, size_t a_step, const uint32_t *offsets, const real *b,

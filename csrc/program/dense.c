@@ -268,7 +268,8 @@ static size_t line_of(size_t e, size_t lines, size_t length, size_t unit) {
 }
 
 /* The columns of a kernel in whole vectors, if its rows and those of the layer's output are padded to
- * them: with zeros, whose gradient is zero too. Then nothing is done to a part of a vector. */
+ * them: with zeros, whose gradient is zero too (unless x is not finite; nobody reads it). Then nothing
+ * is done to a part of a vector. */
 static size_t whole_columns(const fnn_param *kernel, const fnn_tensor *y) {
   const size_t whole = up(kernel->columns, FNN_LANES);
   return kernel->ld >= whole && run_stride(y) >= whole ? whole : kernel->columns;

@@ -147,4 +147,20 @@ static void cases(void) {
   }
 }
 
-int main(void) { return run(cases); }
+/* It is made for the largest batch and must do for any smaller one. */
+static void scratch_never_shrinks(void) {
+  label("scratch of longer sums");
+  for (size_t n = 1; n < 400; n = 3 * n + 1)
+    for (size_t k = 1, before = 0; k < 25000; k++) {
+      const size_t now = FN(fnn_gemm_scratch)(n, k);
+      check(now >= before, "%zu columns, %zu steps: %zu after %zu", n, k, now, before);
+      before = now;
+    }
+}
+
+static void all(void) {
+  cases();
+  scratch_never_shrinks();
+}
+
+int main(void) { return run(all); }

@@ -58,7 +58,7 @@ def _spoilt(model: Any) -> str:
         if not np.isfinite(variable.value).all():
             return "the weights"
         slots = model.optimizer.slots(variable) if variable in model.optimizer.variables else ()
-        if not all(np.isfinite(slot).all() for slot in slots):
+        if not all(np.isfinite(variable.view(slot)).all() for slot in slots):
             return "the optimizer's state"
     return ""
 
