@@ -43,8 +43,8 @@ FLAGS = [
 PORTABLE = "-O2 -DFNN_ISA_PORTABLE"  # -O3 takes long to compile here and is no faster
 ISAS = {
     "x86_64": {
-        "avx512": "-mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -DFNN_ISA_AVX512",
-        "avx2": "-mavx2 -mfma -DFNN_ISA_AVX2",
+        "avx512": "-mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma -mprfchw -DFNN_ISA_AVX512",
+        "avx2": "-mavx2 -mfma -mprfchw -DFNN_ISA_AVX2",
         "portable": PORTABLE,
     },
     "aarch64": {"neon": "-DFNN_ISA_NEON", "portable": PORTABLE},

@@ -27,6 +27,8 @@
 #define PACK_B_MANY_ROWS 512  /* with so many always: its rows lie on as many pages */
 #define PACK_B_STEPS 8        /* rows of B that are packed at a time: they follow in a panel; */
 #define PACK_B_AHEAD (12 * FNN_LANES) /* so many columns ahead they are asked for */
+#define NEAR_STEPS 64         /* panels of B that are so short stay in L1, */
+#define NEAR_BYTES (16 * 1024) /* half of it */
 #define TURN_ROWS (2 * FNN_LANES)
 #define TURN_ELEMENTS (64 * 1024)
 #define PACK_A_STEPS 48       /* shorter columns of A are read where they lie, */
@@ -34,14 +36,20 @@
 
 static int is_paged(size_t row) { return row * sizeof(real) % PAGE == 0; }
 
+/* Whether B stays in L1 while a panel's tiles are made. Rows whose distance is a multiple of a high
+ * power of two compete for few sets. */
+static int is_near(const FN(fnn_product) *s, int packed) {
+  const size_t row = s->b_row * sizeof(real);
+  return s->k <= NEAR_STEPS && (packed || s->k * (row & -row) <= NEAR_BYTES);
+}
+
 int FN(fnn_packs_b)(const FN(fnn_product) *s, size_t m) {
   return s->b_transposed || (is_paged(s->b_row) && m >= PACK_B_ROWS);
 }
 
 FN(fnn_blocking) FN(fnn_choose_blocking)(const FN(fnn_product) *s, size_t m, size_t n) {
-  const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
-  FN(fnn_blocking) block = {.width = kernels->tile_vectors[kernels->tile_rows] * FNN_LANES};
-  block.pack_b = FN(fnn_packs_b)(s, m) || m >= PACK_B_MANY_ROWS;
+  FN(fnn_blocking) block = {.pack_b = FN(fnn_packs_b)(s, m) || m >= PACK_B_MANY_ROWS};
+  block.width = FN(fnn_kernel_table)()->panel_width(m, n, is_near(s, block.pack_b));
   block.pack_a = s->a_step == 1 ? s->a_row != 1 && is_paged(s->a_row) && n >= PACK_A_COLUMNS
                                 : s->k >= PACK_A_STEPS;
   /* A C that is stored may be left unfinished while all its rows use a shallow, wide block of B. */
@@ -119,46 +127,25 @@ typedef struct {
   size_t row, step;
 } operand;
 
-/* Asks for the cache lines of these rows, which need not begin with one, in order to write them. */
-#ifdef __x86_64__
-__attribute__((target("prfchw"))) /* else for reading; nothing on Intel before Broadwell */
-#endif
-static void fetch(const real *c, size_t c_row, size_t rows, size_t columns) {
-  const uintptr_t line = FNN_LANES * sizeof(real);
-  for (size_t i = 0; i < rows; i++, c += c_row)
-    for (uintptr_t at = (uintptr_t)c / line * line; at < (uintptr_t)(c + columns); at += line)
-      __builtin_prefetch((const void *)at, 1);
-}
-
 /* far: C may be in no cache. */
-static void block_of_tiles(real *c, size_t c_row, operand a, operand b, operand written, size_t m,
-                           size_t n, size_t k, int accumulate, int far) {
+static void block_of_panels(real *c, size_t c_row, operand a, operand b, operand written, size_t m,
+                            size_t n, size_t k, size_t width, int accumulate, int far) {
   const FN(fnn_kernels) *kernels = FN(fnn_kernel_table)();
-  /* Tiles of nearly equal height: 32 rows are 6+5+5+6+5+5, never 6+6+6+6+6+2. */
-  const size_t tile_rows = (size_t)kernels->tile_rows;
-  const size_t tiles = (m + tile_rows - 1) / tile_rows;
-  const size_t lowest = m / tiles, highest = (m + tiles - 1) / tiles;
-  const size_t width = b.step ? b.row : kernels->tile_vectors[highest] * FNN_LANES;
-  for (size_t j = 0, columns; j < n; j += columns) {
-    const real *panel = b.step ? b.from + j / width * b.step : b.from + j;
-    columns = least(width, n - j);
+  FN(fnn_panel) panel = {
+      .c = c, .c_row = c_row, .a = a.from, .a_row = a.row, .a_step = a.step,
+      .b = b.from, .b_row = b.row, .m = m, .k = k, .accumulate = accumulate, .far = far,
+      .written = written.from, .written_row = written.row,
+  };
+  for (size_t j = 0; j < n; j += panel.n) {
+    panel.n = least(width, n - j);
     /* A vector by itself takes a load for each multiply-add: 64 columns are 2 + 2, not 3 + 1. */
     if (!b.step && width > 2 * FNN_LANES && n - j > width && n - j <= width + FNN_LANES)
-      columns = width - FNN_LANES;
-    for (size_t i = 0, rest = 0; i < m;) { /* tile t begins at m t / tiles */
-      size_t i1 = i + lowest;
-      if ((rest += m - lowest * tiles) >= tiles) {
-        rest -= tiles;
-        i1++;
-      }
-      if (far && i1 < m)
-        fetch(c + i1 * c_row + j, c_row, least(highest, m - i1), columns);
-      if (written.from)
-        fetch(written.from + i * written.row + j, written.row, i1 - i, columns);
-      kernels->gemm_tile(c + i * c_row + j, c_row, a.from + i * a.row, a.row, a.step, panel, b.row,
-                         i1 - i, columns, k, accumulate);
-      i = i1;
-    }
+      panel.n = width - FNN_LANES;
+    kernels->gemm_panel(&panel);
+    panel.c += panel.n;
+    panel.b += b.step ? b.step : panel.n;
+    if (panel.written)
+      panel.written += panel.n;
   }
 }
 
@@ -192,8 +179,8 @@ void FN(fnn_gemm_block)(const FN(fnn_product) *s, const FN(fnn_blocking) *block,
                                : (operand){s->b + p * s->b_row + n0, s->b_row, 0};
       const operand written = {s->written ? s->written + i0 * s->c_row + n0 : NULL, s->c_row, 0};
       const int accumulate = s->accumulate || p > 0;
-      block_of_tiles(c, c_row, a, b, written, i1 - i0, n1 - n0, steps, accumulate,
-                     s->c && (packed || accumulate));
+      block_of_panels(c, c_row, a, b, written, i1 - i0, n1 - n0, steps, block->width,
+                      accumulate, s->c && (packed || accumulate));
     }
     if (s->epilogue && p1 == s->k)
       s->epilogue(s->context, c, c_row, i0, i1, n0, n1);

@@ -40,7 +40,7 @@ void FN(fnn_gemm)(const FN(fnn_product) *product, size_t m0, size_t m1, size_t n
  * which B is packed (NULL: read where it lies). */
 typedef struct {
   size_t columns, depth; /* of a block */
-  size_t width;          /* of a packed panel */
+  size_t width;          /* of a panel */
   int pack_b, pack_a;
 } FN(fnn_blocking);
 

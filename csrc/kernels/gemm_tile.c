@@ -10,38 +10,73 @@
  *
  * Cost: 2 m n k FLOPs; (m + n) k elements read from cache.
  */
+#include <stdint.h>
+
 #include "kernels.h"
 
 #include "../simd/simd.h"
 
+/* ROWS: the most rows of a tile of so many vectors. VECTORS: how many a panel of so many rows has, or
+ * of more than are listed; NEAR: of more, if B stays in L1, where it may be read more often: three
+ * rows of two AVX2 vectors take a load less than six of one. (Four of one are too few sums.) */
 #if defined(FNN_ISA_AVX512)
-#define ROWS_OF_VECTORS {0, 8, 4, 4, 4, 3, 3, 3, 3}
+#define ROWS {0, 8, 8, 8, 4, 1, 1, 1, 1}
+#define VECTORS {0, 8, 4, 4, 4, 3}
+#define NEAR 3
 #elif defined(FNN_ISA_AVX2)
-#define ROWS_OF_VECTORS {0, 6, 3, 2, 1, 1, 1}
+#define ROWS {0, 6, 3, 2, 1, 1, 1}
+#define VECTORS {0, 6, 3, 2, 1, 1, 1, 2, 2, 2, 1}
+#define NEAR 2
 #elif defined(FNN_ISA_NEON)
-#define ROWS_OF_VECTORS {0, 4, 2, 2, 1, 1, 1}
+#define ROWS {0, 6, 3, 1, 1}
+#define VECTORS {0, 4, 2, 2, 1}
+#define NEAR 1
 #else
-#define ROWS_OF_VECTORS {0, 1, 1, 1, 1}
+#define ROWS {0, 4}
+#define VECTORS {0, 1}
+#define NEAR 1
 #endif
-
-const unsigned char KERNEL(tile_vectors)[TILE_ROWS + 1] = ROWS_OF_VECTORS;
+static const unsigned char rows_of[] = ROWS, vectors_of[] = VECTORS;
 
 _Static_assert(SPARSE_VECTORS <= MOST_VECTORS, "scratch memory and sums");
 
-/* sum += a column of A times a row of B. */
+/* Registers of columns: a last one that is not whole holds `n - j * REG_LANES` of them. */
+#define MOST_REGISTERS (MOST_VECTORS * FNN_REGS)
+
+static inline __attribute__((always_inline)) reg load(const real *at, size_t j, size_t whole,
+                                                      size_t n) {
+  return j < whole ? reg_load(at + j * REG_LANES)
+                   : reg_load_n(at + j * REG_LANES, (ptrdiff_t)n - (ptrdiff_t)(j * REG_LANES));
+}
+
+/* sum += a column of A times a row of B, of which the shorter stays in registers. */
 static inline __attribute__((always_inline)) void
-add_products(const size_t m, const size_t v, const int edge, vec (*sum)[MOST_VECTORS],
-             const real *a, size_t a_row, const real *b, size_t last) {
-  vec row[MOST_VECTORS];
-#pragma GCC unroll 20
-  for (size_t j = 0; j < v; j++)
-    row[j] = edge && j == v - 1 ? vec_load_n(b + j * FNN_LANES, last) : vec_load(b + j * FNN_LANES);
+add_products(const size_t m, const size_t v, const size_t whole, reg (*sum)[MOST_REGISTERS],
+             const real *a, size_t a_row, const real *b, size_t n) {
+  if (m < v) {
+    reg x[TILE_ROWS];
 #pragma GCC unroll 8
-  for (size_t i = 0; i < m; i++) {
-    const vec x = vec_set(a[i * a_row]);
-#pragma GCC unroll 20
+    for (size_t i = 0; i < m; i++)
+      x[i] = reg_set(a[i * a_row]);
+#pragma GCC unroll 32
+    for (size_t j = 0; j < v; j++) {
+      const reg row = load(b, j, whole, n);
+#pragma GCC unroll 8
+      for (size_t i = 0; i < m; i++)
+        sum[i][j] = reg_fma(x[i], row, sum[i][j]);
+    }
+  } else {
+    reg row[TILE_ROWS];
+#pragma GCC unroll 8
     for (size_t j = 0; j < v; j++)
-      sum[i][j] = vec_fma(x, row[j], sum[i][j]);
+      row[j] = load(b, j, whole, n);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < m; i++) {
+      const reg x = reg_set(a[i * a_row]);
+#pragma GCC unroll 8
+      for (size_t j = 0; j < v; j++)
+        sum[i][j] = reg_fma(x, row[j], sum[i][j]);
+    }
   }
 }
 
@@ -49,56 +84,82 @@ add_products(const size_t m, const size_t v, const int edge, vec (*sum)[MOST_VEC
  * fewer than FNN_LANES columns. `listed`: the row of B that column p of A belongs to begins
  * at offsets[p]; else they are b_row apart. */
 static inline __attribute__((always_inline)) void
-tile(const size_t m, const size_t v, const int edge, const int listed, real *c, size_t c_row,
+tile(const size_t m, const size_t vectors, const int edge, const int listed, real *c, size_t c_row,
      const real *a, size_t a_row, size_t a_step, const uint32_t *offsets, const real *b,
      size_t b_row, size_t n, size_t k, int accumulate) {
-  vec sum[TILE_ROWS][MOST_VECTORS];
-  const size_t last = n - (v - 1) * FNN_LANES;
+  const size_t v = vectors * FNN_REGS, whole = edge ? v - FNN_REGS : v;
+  reg sum[TILE_ROWS][MOST_REGISTERS];
 
 #pragma GCC unroll 8
   for (size_t i = 0; i < m; i++)
-#pragma GCC unroll 20
-    for (size_t j = 0; j < v; j++) {
-      const real *at = c + i * c_row + j * FNN_LANES;
-      sum[i][j] = !accumulate              ? vec_zero()
-                  : edge && j == v - 1 ? vec_load_n(at, last)
-                                           : vec_load(at);
-    }
+#pragma GCC unroll 32
+    for (size_t j = 0; j < v; j++)
+      sum[i][j] = accumulate ? load(c + i * c_row, j, whole, n) : reg_set(0);
   if (listed)
     for (size_t p = 0; p < k; p++, a += a_step) {
       const real *row = b + offsets[p];
       __asm__("" : "+r"(row)); /* else gcc adds up the address of each vector by itself */
-      add_products(m, v, edge, sum, a, a_row, row, last);
+      add_products(m, v, whole, sum, a, a_row, row, n);
     }
   else
 #pragma GCC unroll 4
     for (size_t p = 0; p < k; p++, a += a_step, b += b_row)
-      add_products(m, v, edge, sum, a, a_row, b, last);
+      add_products(m, v, whole, sum, a, a_row, b, n);
 #pragma GCC unroll 8
   for (size_t i = 0; i < m; i++)
-#pragma GCC unroll 20
+#pragma GCC unroll 32
     for (size_t j = 0; j < v; j++) {
-      real *at = c + i * c_row + j * FNN_LANES;
-      if (edge && j == v - 1)
-        vec_store_n(at, sum[i][j], last);
-      else
-        vec_store(at, sum[i][j]);
+      real *at = c + i * c_row + j * REG_LANES;
+      if (j < whole)
+        reg_store(at, sum[i][j]);
+      else if (n > j * REG_LANES)
+        reg_store_n(at, sum[i][j], (ptrdiff_t)(n - j * REG_LANES));
     }
 }
 
-typedef void (*tile_function)(real *, size_t, const real *, size_t, size_t, const real *, size_t,
-                              size_t, size_t, int);
+/* Asks for the cache lines of these rows, which need not begin with one, in order to write them
+ * (prefetchw; nothing on Intel before Broadwell). */
+static __attribute__((noinline)) void fetch(const real *c, size_t c_row, size_t rows,
+                                            size_t columns) {
+  const uintptr_t line = FNN_LANES * sizeof(real);
+  for (size_t i = 0; i < rows; i++, c += c_row)
+    for (uintptr_t at = (uintptr_t)c / line * line; at < (uintptr_t)(c + columns); at += line)
+      __builtin_prefetch((const void *)at, 1);
+}
+
+/* `count` tiles one below the other, from row i on: what they share is set up once. */
+static inline __attribute__((always_inline)) void
+tiles_below(const size_t m, const size_t v, const int edge, const FN(fnn_panel) *s, size_t i,
+            size_t count) {
+  const size_t c_row = s->c_row, a_row = s->a_row, a_step = s->a_step, written_row = s->written_row;
+  const real *a = s->a + i * a_row, *written = s->written;
+  real *c = s->c + i * c_row;
+  if (written)
+    written += i * written_row;
+  for (; count; count--, i += m, c += m * c_row, a += m * a_row) {
+    if (s->far && i + m < s->m)
+      fetch(c + m * c_row, c_row, m, s->n);
+    if (written) {
+      fetch(written, written_row, m, s->n);
+      written += m * written_row;
+    }
+    tile(m, v, edge, 0, c, c_row, a, a_row, a_step, NULL, s->b, s->b_row, s->n, s->k,
+         s->accumulate);
+  }
+}
+
+typedef void (*tile_function)(const FN(fnn_panel) *, size_t, size_t);
 
 #define TILE(m, v)                                                                                 \
-  static void tile_##m##x##v(real *c, size_t c_row, const real *a, size_t a_row, size_t a_step,    \
-                             const real *b, size_t b_row, size_t n, size_t k, int accumulate) {    \
-    if (n == v * FNN_LANES)                                                                        \
-      tile(m, v, 0, 0, c, c_row, a, a_row, a_step, NULL, b, b_row, n, k, accumulate);              \
-    else                                                                                           \
-      tile(m, v, 1, 0, c, c_row, a, a_row, a_step, NULL, b, b_row, n, k, accumulate);              \
+  static void tile_##m##x##v(const FN(fnn_panel) *s, size_t i, size_t count) {                     \
+    tiles_below(m, v, 0, s, i, count);                                                             \
+  }                                                                                                \
+  static void edge_##m##x##v(const FN(fnn_panel) *s, size_t i, size_t count) {                     \
+    tiles_below(m, v, 1, s, i, count);                                                             \
   }
 
 /* clang-format off */
+#define T(m, v) {tile_##m##x##v, edge_##m##x##v}
 #if defined(FNN_ISA_AVX512)
 TILE(1,1) TILE(1,2) TILE(1,3) TILE(1,4) TILE(1,5) TILE(1,6) TILE(1,7) TILE(1,8)
 TILE(2,1) TILE(2,2) TILE(2,3) TILE(2,4)
@@ -108,54 +169,67 @@ TILE(5,1) TILE(5,2) TILE(5,3)
 TILE(6,1) TILE(6,2) TILE(6,3)
 TILE(7,1) TILE(7,2) TILE(7,3)
 TILE(8,1) TILE(8,2) TILE(8,3)
-static const tile_function tiles[TILE_ROWS + 1][9] = {
-  {0},
-  {0, tile_1x1, tile_1x2, tile_1x3, tile_1x4, tile_1x5, tile_1x6, tile_1x7, tile_1x8},
-  {0, tile_2x1, tile_2x2, tile_2x3, tile_2x4},
-  {0, tile_3x1, tile_3x2, tile_3x3, tile_3x4},
-  {0, tile_4x1, tile_4x2, tile_4x3, tile_4x4},
-  {0, tile_5x1, tile_5x2, tile_5x3},
-  {0, tile_6x1, tile_6x2, tile_6x3},
-  {0, tile_7x1, tile_7x2, tile_7x3},
-  {0, tile_8x1, tile_8x2, tile_8x3},
+static const tile_function tiles[TILE_ROWS + 1][9][2] = {
+  {{0}},
+  {{0}, T(1,1), T(1,2), T(1,3), T(1,4), T(1,5), T(1,6), T(1,7), T(1,8)},
+  {{0}, T(2,1), T(2,2), T(2,3), T(2,4)},
+  {{0}, T(3,1), T(3,2), T(3,3), T(3,4)},
+  {{0}, T(4,1), T(4,2), T(4,3), T(4,4)},
+  {{0}, T(5,1), T(5,2), T(5,3)},
+  {{0}, T(6,1), T(6,2), T(6,3)},
+  {{0}, T(7,1), T(7,2), T(7,3)},
+  {{0}, T(8,1), T(8,2), T(8,3)},
 };
 #elif defined(FNN_ISA_AVX2)
 TILE(1,1) TILE(1,2) TILE(1,3) TILE(1,4) TILE(1,5) TILE(1,6)
 TILE(2,1) TILE(2,2) TILE(2,3)
 TILE(3,1) TILE(3,2)
 TILE(4,1) TILE(5,1) TILE(6,1)
-static const tile_function tiles[TILE_ROWS + 1][7] = {
-  {0},
-  {0, tile_1x1, tile_1x2, tile_1x3, tile_1x4, tile_1x5, tile_1x6},
-  {0, tile_2x1, tile_2x2, tile_2x3},
-  {0, tile_3x1, tile_3x2},
-  {0, tile_4x1}, {0, tile_5x1}, {0, tile_6x1},
+static const tile_function tiles[TILE_ROWS + 1][7][2] = {
+  {{0}},
+  {{0}, T(1,1), T(1,2), T(1,3), T(1,4), T(1,5), T(1,6)},
+  {{0}, T(2,1), T(2,2), T(2,3)},
+  {{0}, T(3,1), T(3,2)},
+  {{0}, T(4,1)}, {{0}, T(5,1)}, {{0}, T(6,1)},
 };
 #elif defined(FNN_ISA_NEON)
 TILE(1,1) TILE(1,2) TILE(1,3) TILE(1,4)
 TILE(2,1) TILE(2,2)
 TILE(3,1) TILE(3,2)
 TILE(4,1) TILE(5,1) TILE(6,1)
-static const tile_function tiles[TILE_ROWS + 1][5] = {
-  {0},
-  {0, tile_1x1, tile_1x2, tile_1x3, tile_1x4},
-  {0, tile_2x1, tile_2x2},
-  {0, tile_3x1, tile_3x2},
-  {0, tile_4x1}, {0, tile_5x1}, {0, tile_6x1},
+static const tile_function tiles[TILE_ROWS + 1][5][2] = {
+  {{0}},
+  {{0}, T(1,1), T(1,2), T(1,3), T(1,4)},
+  {{0}, T(2,1), T(2,2)},
+  {{0}, T(3,1), T(3,2)},
+  {{0}, T(4,1)}, {{0}, T(5,1)}, {{0}, T(6,1)},
 };
 #else
 TILE(1,1) TILE(2,1) TILE(3,1) TILE(4,1)
-static const tile_function tiles[TILE_ROWS + 1][2] = {
-  {0}, {0, tile_1x1}, {0, tile_2x1}, {0, tile_3x1}, {0, tile_4x1},
+static const tile_function tiles[TILE_ROWS + 1][2][2] = {
+  {{0}}, {{0}, T(1,1)}, {{0}, T(2,1)}, {{0}, T(3,1)}, {{0}, T(4,1)},
 };
 #endif
 /* clang-format on */
 
-void KERNEL(gemm_tile)(real *c, size_t c_row, const real *a, size_t a_row, size_t a_step,
-                       const real *b, size_t b_row, size_t m, size_t n, size_t k, int accumulate) {
-  if (m && n)
-    tiles[m][(n + FNN_LANES - 1) / FNN_LANES](c, c_row, a, a_row, a_step, b, b_row, n, k,
-                                              accumulate);
+size_t KERNEL(panel_width)(size_t m, size_t n, int near) {
+  const size_t listed = sizeof(vectors_of) - 1;
+  if (near && m >= listed && n % (NEAR * FNN_LANES) == 0)
+    return NEAR * FNN_LANES;
+  return FNN_LANES * vectors_of[m < listed ? m : listed];
+}
+
+/* Tiles are of nearly equal height: 32 rows are 6+6+5+5+5+5, never 6+6+6+6+6+2. */
+void KERNEL(gemm_panel)(const FN(fnn_panel) *s) {
+  if (!s->m || !s->n)
+    return;
+  const size_t vectors = (s->n + FNN_LANES - 1) / FNN_LANES;
+  const int edge = s->n % FNN_LANES != 0;
+  const size_t count = (s->m + rows_of[vectors] - 1) / rows_of[vectors];
+  const size_t height = s->m / count, higher = s->m % count;
+  if (higher)
+    tiles[height + 1][vectors][edge](s, 0, higher);
+  tiles[height][vectors][edge](s, higher * (height + 1), count - higher);
 }
 
 /* A row of C after the other: a row of B that was loaded serves one of them only. */
@@ -170,7 +244,7 @@ sparse_rows(const size_t v, const int edge, real *c, size_t c_row, const uint32_
 }
 
 /* No code for more vectors than this instruction set has sums for. */
-#define ROWS(v)                                                                                    \
+#define SPARSE_ROWS(v)                                                                                    \
   case v:                                                                                          \
     if (v > SPARSE_VECTORS)                                                                        \
       break;                                                                                       \
@@ -185,8 +259,10 @@ void KERNEL(gemm_sparse)(real *c, size_t c_row, const uint32_t *starts, const re
                          const uint32_t *offsets, const real *b, size_t m, size_t n,
                          int accumulate) {
   switch ((n + FNN_LANES - 1) / FNN_LANES) {
-    ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8) ROWS(9) ROWS(10)
-    ROWS(11) ROWS(12) ROWS(13) ROWS(14) ROWS(15) ROWS(16) ROWS(17) ROWS(18) ROWS(19) ROWS(20)
+    SPARSE_ROWS(1) SPARSE_ROWS(2) SPARSE_ROWS(3) SPARSE_ROWS(4) SPARSE_ROWS(5)
+    SPARSE_ROWS(6) SPARSE_ROWS(7) SPARSE_ROWS(8) SPARSE_ROWS(9) SPARSE_ROWS(10)
+    SPARSE_ROWS(11) SPARSE_ROWS(12) SPARSE_ROWS(13) SPARSE_ROWS(14) SPARSE_ROWS(15)
+    SPARSE_ROWS(16) SPARSE_ROWS(17) SPARSE_ROWS(18) SPARSE_ROWS(19) SPARSE_ROWS(20)
   }
 }
 /* clang-format on */

@@ -4,9 +4,8 @@
 
 #include "../simd/simd.h"
 
-extern const unsigned char KERNEL(tile_vectors)[];
-void KERNEL(gemm_tile)(real *c, size_t c_row, const real *a, size_t a_row, size_t a_step,
-                       const real *b, size_t b_row, size_t m, size_t n, size_t k, int accumulate);
+size_t KERNEL(panel_width)(size_t, size_t, int);
+void KERNEL(gemm_panel)(const FN(fnn_panel) *);
 void KERNEL(gemm_sparse)(real *c, size_t c_row, const uint32_t *starts, const real *values,
                          const uint32_t *offsets, const real *b, size_t m, size_t n,
                          int accumulate);

@@ -41,16 +41,30 @@ typedef struct {
   uint32_t step, stream;
 } fnn_random;
 
+/* C[i,j] = (accumulate ? C[i,j] : 0) + sum_p A[i*a_row + p*a_step] * B[p*b_row + j], p < k increasing,
+ * one FMA chain each; i < m, j < n <= panel_width(1, n, 0). */
+typedef struct FN(fnn_panel) {
+  real *c;
+  size_t c_row;
+  const real *a;
+  size_t a_row, a_step;
+  const real *b;
+  size_t b_row;
+  size_t m, n, k;
+  int accumulate;
+  int far;             /* C may be in no cache */
+  const real *written; /* NULL, or [i,j] at written[i*written_row+j] will be written soon */
+  size_t written_row;
+} FN(fnn_panel);
+
 typedef struct FN(fnn_kernels) {
   const char *isa;
 
   /* --- gemm_tile.c ----------------------------------------------------------------------- */
   int tile_rows;                /* most rows a tile may have */
-  const unsigned char *tile_vectors; /* tile_vectors[m]: vectors of columns a tile of m rows takes */
-  /* C[i,j] = (accumulate ? C[i,j] : 0) + sum_p A[i*a_row + p*a_step] * B[p*b_row + j],
-   * i < m <= tile_rows, j < n <= tile_vectors[m]*FNN_LANES, p < k increasing, one FMA chain each. */
-  void (*gemm_tile)(real *c, size_t c_row, const real *a, size_t a_row, size_t a_step,
-                    const real *b, size_t b_row, size_t m, size_t n, size_t k, int accumulate);
+  /* The best width of a panel for m x n elements of C, in whole vectors. near: B stays in L1. */
+  size_t (*panel_width)(size_t m, size_t n, int near);
+  void (*gemm_panel)(const FN(fnn_panel) *panel);
   int sparse_vectors; /* vectors of columns that gemm_sparse takes */
   /* Rows of C from the elements of A that are not zero; row i has starts[i] to starts[i+1]:
    * C[i,j] = (accumulate ? C[i,j] : 0) + sum_t values[t] * B[offsets[t] + j],

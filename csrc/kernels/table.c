@@ -14,9 +14,9 @@
 const FN(fnn_kernels) THIS_TABLE = {
     .isa = FNN_ISA_NAME,
     .tile_rows = TILE_ROWS,
-    .tile_vectors = KERNEL(tile_vectors),
+    .panel_width = KERNEL(panel_width),
     .sparse_vectors = SPARSE_VECTORS,
-    .gemm_tile = KERNEL(gemm_tile),
+    .gemm_panel = KERNEL(gemm_panel),
     .gemm_sparse = KERNEL(gemm_sparse),
     .nonzeros = KERNEL(nonzeros),
     .transpose = KERNEL(transpose),

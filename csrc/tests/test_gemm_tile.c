@@ -5,12 +5,12 @@ static real multiply_add(real a, real b, real c) {
   return sizeof(real) == 4 ? (real)fmaf((float)a, (float)b, (float)c) : (real)fma(a, b, c);
 }
 
-static void tiles(void) {
+static void panels(void) {
   static const size_t depths[] = {0, 1, 2, 17};
-  for (size_t m = 1; m <= 8; m++)
+  for (size_t m = 1; m <= 20; m++)
     for (size_t n = 1; n <= 8 * FNN_LANES; n += n < 20 ? 1 : 13)
       for (size_t d = 0; d < COUNT(depths); d++)
-        for (int variant = 0; variant < 4; variant++) { /* accumulate, A transposed */
+        for (int variant = 0; variant < 16; variant++) { /* accumulate, A transposed, asks */
           const size_t depth = depths[d], b_row = n + 3, c_row = n + 5;
           const int accumulate = variant & 1, transposed = variant & 2;
           const size_t a_row = transposed ? 1 : depth + 1, a_step = transposed ? m + 2 : 1;
@@ -19,11 +19,15 @@ static void tiles(void) {
           const real *before = numbers(2, (m - 1) * c_row + n, -1, 1, 0);
           for (table = 0; table < table_count; table++) {
             const kernels *k = tables[table];
-            if (m > (size_t)k->tile_rows || n > k->tile_vectors[m] * FNN_LANES) continue;
-            label("tile %s m=%zu n=%zu k=%zu variant=%d", k->isa, m, n,
+            if (n > k->panel_width(1, n, 0)) continue;
+            label("panel %s m=%zu n=%zu k=%zu variant=%d", k->isa, m, n,
                      depth, variant);
             real *c = copy_of(3, before, (m - 1) * c_row + n);
-            k->gemm_tile(c, c_row, a, a_row, a_step, b, b_row, m, n, depth, accumulate);
+            k->gemm_panel(&(FN(fnn_panel)){
+                .c = c, .c_row = c_row, .a = a, .a_row = a_row, .a_step = a_step, .b = b,
+                .b_row = b_row, .m = m, .n = n, .k = depth, .accumulate = accumulate,
+                .far = variant & 4, .written = variant & 8 ? before : NULL, .written_row = c_row,
+            });
             for (size_t i = 0; i < m; i++)
               for (size_t j = 0; j < (i + 1 < m ? c_row : n); j++) {
                 real want = accumulate || j >= n ? before[i * c_row + j] : 0;
@@ -117,7 +121,7 @@ static void transposes(void) {
 }
 
 static void cases(void) {
-  tiles();
+  panels();
   nonzero_elements();
   sparse_rows();
   transposes();
