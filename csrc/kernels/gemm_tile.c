@@ -310,8 +310,11 @@ square(real *to, size_t to_row, const real *from, size_t from_row, const size_t 
 }
 
 static __attribute__((noinline)) void
-square_within(real *to, size_t to_row, const real *from, size_t from_row) {
-  square(to, to_row, from, from_row, REG_LANES, REG_LANES);
+squares(real *to, size_t to_row, const real *from, size_t from_row, size_t count) {
+  for (; count; count--, from += REG_LANES, to += REG_LANES * to_row) {
+    __asm__("" : "+r"(from), "+r"(to)); /* else gcc keeps the addresses of all rows in memory */
+    square(to, to_row, from, from_row, REG_LANES, REG_LANES);
+  }
 }
 
 static __attribute__((noinline)) void
@@ -320,18 +323,24 @@ square_at_edge(real *to, size_t to_row, const real *from, size_t from_row, size_
   square(to, to_row, from, from_row, rows, columns);
 }
 
-/* Whole cache lines of the copy, one after the other. */
+#define TOGETHER (4 * REG_LANES) /* steps: the lines of the copy are complete before long */
+
 void KERNEL(transpose)(real *to, size_t to_row, const real *from, size_t from_row, size_t n,
                        size_t k) {
   for (size_t line = 0; line < n; line += LANES)
-    for (size_t p = 0; p < k; p += REG_LANES)
+    for (size_t p0 = 0; p0 < k; p0 += TOGETHER) {
+      const size_t p1 = k - p0 < TOGETHER ? k : p0 + TOGETHER;
       for (size_t j = line; j < n && j < line + LANES; j += REG_LANES) {
         const size_t rows = n - j < REG_LANES ? n - j : REG_LANES;
-        const size_t columns = k - p < REG_LANES ? k - p : REG_LANES;
-        real *corner = to + p * to_row + j;
-        if (rows == REG_LANES && columns == REG_LANES)
-          square_within(corner, to_row, from + j * from_row + p, from_row);
-        else
-          square_at_edge(corner, to_row, from + j * from_row + p, from_row, rows, columns);
+        size_t p = p0;
+        if (rows == REG_LANES) {
+          squares(to + p * to_row + j, to_row, from + j * from_row + p, from_row,
+                  (p1 - p) / REG_LANES);
+          p += (p1 - p) / REG_LANES * REG_LANES;
+        }
+        for (; p < p1; p += REG_LANES)
+          square_at_edge(to + p * to_row + j, to_row, from + j * from_row + p, from_row, rows,
+                         p1 - p < REG_LANES ? p1 - p : REG_LANES);
       }
+    }
 }
