@@ -15,11 +15,10 @@
 
 #include "gemm.h"
 
-#define K_BLOCK 1024          /* steps after which partial sums go to C and A is packed anew; */
-#define K_BLOCK_NEAR 512      /* the same where C is in scratch memory or B is not packed */
+#define K_BLOCK 512           /* steps after which partial sums go to C and A is packed anew */
 #define A_BLOCK (24 * 1024)   /* most elements of a block of A, whose rows are packed with a gap */
 #define A_SCRATCH (A_BLOCK + C_ROWS * 3 * FNN_LANES)
-#define B_BLOCK (1024 * 1024) /* most elements of a packed block of B */
+#define B_BLOCK (512 * 1024)  /* most elements of a packed block of B */
 #define B_WIDTH 4             /* a block of B is at most so many times as wide as C is high */
 #define PANEL (8 * FNN_LANES) /* the widest */
 #define PAGE 4096             /* rows of B whole pages apart share a few cache sets: then, and */
@@ -155,7 +154,7 @@ void FN(fnn_gemm_block)(const FN(fnn_product) *s, const FN(fnn_blocking) *block,
                         size_t m0, size_t m1, size_t n0, size_t n1, size_t p0, size_t p1,
                         real *scratch) {
   real *const a_scratch = scratch + C_ROWS * C_COLUMNS;
-  const size_t parts = block_count(p1 - p0, s->c && packed ? K_BLOCK : K_BLOCK_NEAR);
+  const size_t parts = block_count(p1 - p0, K_BLOCK);
   const size_t longest = (p1 - p0 + parts - 1) / parts;
   const size_t row_blocks = block_count(m1 - m0, least(A_BLOCK / greatest(longest, 1), C_ROWS));
   size_t a_row = up(longest, FNN_LANES) + FNN_LANES;
