@@ -74,6 +74,21 @@ static const real *make_data(size_t features, double density) {
   return data;
 }
 
+/* For so many threads and not a byte more, all NaN: behind it no memory is accessible. */
+static void use_scratch(network *net, int threads) {
+  enum { MOST_BYTES = 1 << 26 };
+  static char *memory;
+  if (!memory) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    memory = mmap(NULL, MOST_BYTES + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                  0);
+    if (memory == MAP_FAILED || mprotect(memory + MOST_BYTES, page, PROT_NONE)) abort();
+  }
+  const size_t bytes = (size_t)threads * fnn_scratch(&net->program, net->batch);
+  if (bytes > MOST_BYTES) abort();
+  net->scratch = memset(memory + MOST_BYTES - bytes, 0xff, bytes);
+}
+
 static void make(network *net, const size_t sizes[LAYERS + 1], size_t batch, double density) {
   *net = (network){.batch = batch, .count = SAMPLES, .output = LAYERS};
   for (size_t l = 0; l < LAYERS; l++) net->count += 3 * (sizes[l] + 1) * padded(sizes[l + 1]);
@@ -111,7 +126,7 @@ static void make(network *net, const size_t sizes[LAYERS + 1], size_t batch, dou
       .backward = net->backward, .losses = &net->loss, .feeds = net->feeds,
       .outputs = &net->output,
   };
-  net->scratch = zeros(MOST_THREADS * fnn_scratch(&net->program, batch));
+  use_scratch(net, MOST_THREADS);
 }
 
 /* To the first weights, which are always the same. */
@@ -170,6 +185,25 @@ static void train(network *net, int threads) {
   run_job(net, &job);
 }
 
+/* Updates of whole vectors must leave zeros behind the columns of parameters and gradients. */
+static void check_padding(const network *net) {
+  size_t wrong = 0;
+  for (int i = 0; i < 2 * LAYERS; i++) {
+    const fnn_param *p = &net->params[i];
+    const real *parts[] = {p->value, p->slots[0], p->slots[1]};
+    for (size_t k = 0; k < COUNT(parts); k++)
+      for (size_t r = 0; r < p->rows; r++)
+        for (size_t j = p->columns; j < p->ld; j++) wrong += bits_of(parts[k][r * p->ld + j]) != 0;
+  }
+  for (int i = 0; i < LAYERS + 2; i++) {
+    const fnn_tensor *t = &net->tensors[i];
+    for (size_t r = 0; r < net->batch; r++)
+      for (size_t j = t->features; j < t->stride; j++)
+        wrong += bits_of(((real *)t->grad)[r * t->stride + j]) != 0;
+  }
+  check(wrong == 0, "%zu elements of padding were written", wrong);
+}
+
 static void same_bits(const size_t sizes[LAYERS + 1], size_t batch, double density, int most) {
   network net;
   make(&net, sizes, batch, density);
@@ -177,7 +211,9 @@ static void same_bits(const size_t sizes[LAYERS + 1], size_t batch, double densi
   double sums[2] = {0};
   for (int threads = 1; threads <= most; threads++) {
     label("%zu units, batch %zu, density %g, %d threads", sizes[1], batch, density, threads);
+    use_scratch(&net, threads);
     train(&net, threads);
+    check_padding(&net);
     if (threads == 1) {
       memcpy(expected, net.state, net.count * sizeof(real));
       memcpy(sums, net.sums, sizeof sums);
@@ -247,6 +283,11 @@ static void cases(void) {
   for (size_t b = 0; b < COUNT(batches); b++) {
     same_bits(sizes, batches[b], 1, MOST_THREADS);
     same_bits(sizes, batches[b], 0.1, MOST_THREADS);
+  }
+  static const size_t odd[][LAYERS + 1] = {{13, 129, 50, 1}, {40, 1030, 33, 1}, {60, 300, 23, 1}};
+  for (size_t s = 0; s < COUNT(odd); s++) {
+    same_bits(odd[s], 400, 1, MOST_THREADS);
+    same_bits(odd[s], 33, 0.1, MOST_THREADS);
   }
   /* Two threads share copies of W' and, since its rows are whole pages, of dy. */
   static const size_t sharing[] = {390, 4096 / sizeof(real), 280, 1};
