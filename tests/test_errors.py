@@ -110,6 +110,7 @@ WRONG = {
     "initial_epoch": ({"initial_epoch": -1}, "initial_epoch expects"),
     "steps": ({"steps_per_epoch": 0}, "steps_per_epoch expects"),
     "verbose": ({"verbose": 3}, "verbose expects 'auto', 0, 1 or 2, got 3"),
+    "shuffle": ({"shuffle": "yes"}, "fit: shuffle must be True or False, got 'yes'"),
     "frequency": ({"validation_freq": 0}, "validation_freq expects"),
     "split 1": ({"validation_split": 1.0}, "between 0 and 1, got 1.0"),
     "empty training": ({"validation_split": 0.96}, "leaves 0 for training and 20 for validation"),
@@ -563,3 +564,32 @@ def test_a_misspelt_monitor(monitor):
         model.fit(**data, callbacks=[EarlyStopping(monitor)])
     with pytest.warns(UserWarning, match=meant):
         model.fit(**data, callbacks=[EarlyStopping(monitor, mode="max")])
+
+
+def test_loss_in_place_of_the_optimizer():
+    model = Sequential([Input((4,)), Dense(1)])
+    with pytest.raises(ValueError, match=r"'mse' is a loss: compile\(optimizer=..., loss='mse'\)"):
+        model.compile("mse", "adam")
+    with pytest.raises(ValueError, match="did you mean 'adam'") as caught:
+        model.compile("adm", "mse")
+    assert "is a loss" not in str(caught.value)
+
+
+@pytest.mark.parametrize("save", ["save", "save_weights"])
+def test_save_to_what_is_no_path(save):
+    model = Sequential([Input((4,)), Dense(1)])
+    with pytest.raises(TypeError, match=r"^Cannot write to 3: expected the name of a file"):
+        getattr(model, save)(3)
+
+
+def test_too_little_memory_for_a_weight(monkeypatch):
+    def full(shape, dtype):
+        raise MemoryError(f"Unable to allocate {shape}")
+
+    layer = Dense(3, name="huge")
+    monkeypatch.setattr("fastnn.variable.aligned_zeros", full)
+    with pytest.raises(MemoryError, match=r"^Dense 'huge': no memory for weight 'kernel' of shape"):
+        layer.build((None, 4))
+    monkeypatch.undo()
+    layer.build((None, 4))
+    assert layer.count_params() == 15

@@ -75,17 +75,23 @@ class LayerWeights:
                 f"{type(self).__name__} '{self.name}': weight {name!r} needs a known shape, "
                 f"got {shape}"
             )
-        variable = Variable(
-            shape,
-            name=name,
-            initializer=self._checked(name, initializers.get(initializer)),
-            dtype=dtype or self.dtype,
-            trainable=trainable and self._trainable,
-            path=f"{self.name}/{name}",
-            flat=flat,
-            regularizer=regularizer,
-            constraint=constraint,
-        )
+        try:
+            variable = Variable(
+                shape,
+                name=name,
+                initializer=self._checked(name, initializers.get(initializer)),
+                dtype=dtype or self.dtype,
+                trainable=trainable and self._trainable,
+                path=f"{self.name}/{name}",
+                flat=flat,
+                regularizer=regularizer,
+                constraint=constraint,
+            )
+        except MemoryError as error:
+            raise MemoryError(
+                f"{type(self).__name__} '{self.name}': no memory for weight {name!r} of shape "
+                f"{shape}: {error}; make the layer, or its input, smaller"
+            ) from None
         self._weights.append((variable, bool(trainable)))
         return variable
 

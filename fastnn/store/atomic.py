@@ -26,7 +26,14 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         If `path` is a folder.
     OSError
         If it is a device or a pipe, or the disk is full.
+    TypeError
+        If `path` is no path.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(
+            f"Cannot write to {path!r}: expected the name of a file, a str or a pathlib.Path, got "
+            f"{type(path).__name__}"
+        )
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
     if not os.path.isdir(folder):

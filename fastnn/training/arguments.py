@@ -73,6 +73,12 @@ def verbosity(value: Any, method: str) -> int:
     raise ValueError(f"{method}: verbose expects 'auto', 0, 1 or 2, got {value!r}")
 
 
+def truth(value: Any, name: str, method: str) -> bool:
+    if isinstance(value, (bool, np.bool_)) or (isinstance(value, int) and value in (0, 1)):
+        return bool(value)
+    raise ValueError(f"{method}: {name} must be True or False, got {value!r}")
+
+
 def validates(epoch: int, frequency: Any) -> bool:
     """Return whether `epoch` (from 0) ends with a validation."""
     if isinstance(frequency, (int, np.integer)):

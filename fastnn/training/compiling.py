@@ -27,7 +27,7 @@ class Compiled:
         engine: str,
         output_names: Sequence[str] | None,
     ) -> None:
-        self.optimizer = optimizers.get(optimizer)
+        self.optimizer = _get_optimizer(optimizer)
         self.loss = loss
         self.loss_weights = loss_weights
         self.metrics = metrics
@@ -109,6 +109,19 @@ def _is_number(value: Any) -> bool:
     import numbers
 
     return isinstance(value, numbers.Real)
+
+
+def _get_optimizer(identifier: Any) -> Any:
+    try:
+        return optimizers.get(identifier)
+    except ValueError as error:
+        try:
+            losses.get(identifier)
+        except (ValueError, TypeError):
+            raise error from None
+        raise ValueError(
+            f"{error}; {identifier!r} is a loss: compile(optimizer=..., loss={identifier!r})"
+        ) from None
 
 
 def _get_loss(identifier: Any) -> None:

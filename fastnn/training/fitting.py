@@ -12,6 +12,7 @@ from fastnn.training.arguments import (
     check_frequency,
     optional_whole,
     split_point,
+    truth,
     unpack_validation,
     validates,
     verbosity,
@@ -129,6 +130,7 @@ class Fitting(Compilable):
         validation_size = optional_whole(validation_batch_size, "validation_batch_size", "fit")
         check_frequency(validation_freq)
         level = verbosity(verbose, "fit")
+        shuffle = truth(shuffle, "shuffle", "fit")
         if profile and compiled.engine == "numpy":
             raise ValueError(
                 "fit: profile=True times the C engine, but this model was compiled with "
@@ -151,7 +153,7 @@ class Fitting(Compilable):
             hooks.set_model(self)
             assert hooks.history is not None
             self.stop_training = False
-            passes = Passes(self, train.rows, batch_size, bool(shuffle), steps_per_epoch)
+            passes = Passes(self, train.rows, batch_size, shuffle, steps_per_epoch)
             watch = LossWatch(self, train, hooks)
             logs: dict[str, Any] = {}
             slot = profiled = None
