@@ -19,6 +19,7 @@ little more than ``import numpy``.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from fastnn._version import __version__
@@ -116,6 +117,20 @@ def __getattr__(name: str) -> Any:
     value = getattr(module, name) if name in _HOMES else module
     globals()[name] = value
     return value
+
+
+class _OldModules:
+    """The last of Python's finders: explains import lines of old Keras."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> None:
+        if name.startswith("fastnn."):
+            from fastnn.missing import explain_module
+
+            explain_module(name)
+
+
+sys.meta_path.append(_OldModules)
 
 
 def _built_core() -> Any:

@@ -112,6 +112,15 @@ KERAS_HAS: dict[str, list[tuple[str, str | None, str]]] = {
     ],
 }  # fmt: skip
 
+# Modules that Keras had, and where their names are now.
+MOVED = [
+    (r"fastnn\.utils\.(np|generic)_utils", "fastnn.utils"),
+    (r"fastnn\.layers\.(core|advanced_activations|merge|noise|convolutional|normalization|recurrent)",
+     "fastnn.layers"),
+    (r"fastnn\.optimizers\.(legacy|optimizer_v[12]|adam|sgd|rmsprop)", "fastnn.optimizers"),
+    (r"fastnn\.(engine|engine\..*)", "fastnn.models"),
+]  # fmt: skip
+
 # The same of arguments, whatever they belong to.
 ARGUMENTS = [
     ("clipnorm|clipvalue|global_clipnorm", "use a smaller learning_rate"),
@@ -186,13 +195,33 @@ def error(module: str, name: str) -> AttributeError | ImportError:
 
 def _is_submodule(module: str, name: str) -> bool:
     """Whether ``from module import name`` is asking first, and is about to import it."""
-    from importlib.util import find_spec
+    from importlib.machinery import PathFinder
 
-    return hasattr(sys.modules[module], "__path__") and find_spec(f"{module}.{name}") is not None
+    path = getattr(sys.modules[module], "__path__", None)
+    return path is not None and PathFinder.find_spec(f"{module}.{name}", path) is not None
+
+
+def explain_module(name: str) -> None:
+    """Raise ModuleNotFoundError, with what to import instead, for a module that Keras has or had.
+
+    Examples
+    --------
+    >>> import fastnn.utils.np_utils
+    Traceback (most recent call last):
+        ...
+    ModuleNotFoundError: No module named 'fastnn.utils.np_utils': import from fastnn.utils
+    """
+    module, _, last = name.rpartition(".")
+    advice = instead(module, last)
+    if advice:
+        raise ModuleNotFoundError(f"No module named {name!r}{advice}", name=name)
 
 
 def instead(module: str, name: str) -> str:
     """Return what to use instead of a name that Keras has in this module, or ``""``."""
+    for modules, now in MOVED:
+        if re.fullmatch(modules, f"{module}.{name}"):
+            return f": import from {now}"
     plain = name.replace("_", "")
     for expression, family, advice in KERAS_HAS.get(module, ()):
         if re.fullmatch(expression, plain, re.IGNORECASE):

@@ -148,3 +148,27 @@ def test_python_does_not_guess_a_second_time():
     last = result.stderr.strip().splitlines()[-1]
     expected = "AttributeError: module 'fastnn.layers' has no attribute 'Dence': did you mean"
     assert last == f"{expected} 'Dense'?"
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("from fastnn.utils import np_utils", ": import from fastnn.utils"),
+        ("from fastnn.utils.np_utils import to_categorical", ": import from fastnn.utils"),
+        ("from fastnn.layers.core import Dense", ": import from fastnn.layers"),
+        ("from fastnn.optimizers.legacy import Adam", ": import from fastnn.optimizers"),
+        ("from fastnn.regularizers import l2", "use Dropout, or the weight_decay"),
+        ("from fastnn.preprocessing.image import load_img", "prepare the data with NumPy"),
+        ("import fastnn.applications.vgg16", "pretrained convolutional networks"),
+    ],
+)
+def test_import_lines_of_old_keras(line, advice):
+    run = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True)
+    assert re.search(f"^(ModuleNotFound|Import)Error: .*{re.escape(advice)}", run.stderr, re.M)
+
+
+def test_other_imports_fail_as_ever():
+    with pytest.raises(ModuleNotFoundError, match=r"^No module named 'fastnn\.xyzzy'$"):
+        exec("import fastnn.xyzzy")
+    with pytest.raises(ModuleNotFoundError, match=r"^No module named 'fastnnx'$"):
+        exec("import fastnnx")
