@@ -20,7 +20,6 @@
 #define A_SCRATCH (A_BLOCK + C_ROWS * 3 * FNN_LANES)
 #define B_BLOCK (512 * 1024)  /* most elements of a packed block of B */
 #define B_WIDTH 4             /* a block of B is at most so many times as wide as C is high */
-#define PANEL (8 * FNN_LANES) /* the widest */
 #define PAGE 4096             /* rows of B whole pages apart share a few cache sets: then, and */
 #define PACK_B_ROWS 64        /* with enough rows of C to pay for it, B is packed; */
 #define PACK_B_MANY_ROWS 512  /* with so many always: its rows lie on as many pages */
@@ -66,7 +65,8 @@ FN(fnn_blocking) FN(fnn_choose_blocking)(const FN(fnn_product) *s, size_t m, siz
 size_t FN(fnn_gemm_scratch)(size_t n, size_t k) {
   if (n == 1) /* see column() */
     n = C_COLUMNS;
-  const size_t b = least(k * (up(n, FNN_LANES) + PANEL), B_BLOCK + k * PANEL);
+  const size_t b = least(k * (up(n, FNN_LANES) + PANEL_VECTORS * FNN_LANES),
+                         B_BLOCK + k * PANEL_VECTORS * FNN_LANES);
   const size_t dense = C_ROWS * C_COLUMNS + A_SCRATCH + up(b, FNN_LANES);
   return greatest(dense, FN(fnn_gemm_sparse_scratch)(n, k));
 }

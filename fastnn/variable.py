@@ -182,6 +182,7 @@ class Variable:
     __lt__, __le__ = _of_value("__lt__"), _of_value("__le__")
     __gt__, __ge__ = _of_value("__gt__"), _of_value("__ge__")
     __neg__, __len__ = _of_value("__neg__"), _of_value("__len__")
+    __float__ = _of_value("__float__")
 
     def __getitem__(self, index: Any) -> Any:
         return self.value[index].copy()

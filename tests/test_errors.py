@@ -573,6 +573,8 @@ def test_loss_in_place_of_the_optimizer():
     with pytest.raises(ValueError, match="did you mean 'adam'") as caught:
         model.compile("adm", "mse")
     assert "is a loss" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"loss_weights expects numbers, got 'mae': for metrics"):
+        model.compile("sgd", "mse", ["mae"])
 
 
 @pytest.mark.parametrize("save", ["save", "save_weights"])

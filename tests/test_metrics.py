@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+import fastnn
 import fastnn.metrics as M
 from fastnn import losses
 
@@ -178,3 +179,41 @@ def test_directions():
 def test_shapes_are_never_broadcast():
     with pytest.raises(ValueError, match="so y_true must have shape"):
         M.MeanSquaredError()(np.zeros(4), np.zeros((4, 2)))
+
+
+@pytest.mark.parametrize("engine", ["c", "numpy"])
+def test_state_in_variables_as_keras_writes_it(engine):
+    class PositiveRate(M.Metric):
+        def __init__(self, name="rate", **kwargs):
+            super().__init__(name=name, **kwargs)
+            self.positive = self.add_weight(name="positive", initializer="zeros")
+            self.total = self.add_variable(shape=(), initializer="zeros", name="total")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.positive.assign_add(np.sum(y_true > 0))
+            self.total.assign_add(len(y_true))
+
+        def result(self):
+            return self.positive / self.total
+
+    class Resets(PositiveRate):
+        def reset_state(self):
+            self.positive.assign(0.0)
+            self.total.assign(0)
+
+    x, y = np.ones((6, 2)), np.array([1.0, 0, 0, 1, 1, 1])
+    model = fastnn.Sequential([fastnn.Input((2,)), fastnn.layers.Dense(1)])
+    metrics = [PositiveRate(), Resets(name="same")]
+    model.compile("sgd", "mse", metrics=metrics, engine=engine)
+    history = model.fit(x, y, batch_size=4, epochs=2, verbose=0).history
+    assert history["rate"] == history["same"] == [4 / 6, 4 / 6]
+    assert [v.name for v in metrics[0].variables] == ["positive", "total"]
+
+
+def test_mistakes_in_reset_state_show():
+    class Wrong(M.Mean):
+        def reset_state(self):
+            self.nothing.clear()
+
+    with pytest.raises(AttributeError, match="nothing"):
+        Wrong().reset_state()

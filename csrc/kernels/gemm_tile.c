@@ -5,7 +5,7 @@
  * A tile of C lives in registers while p runs; each element is one chain of fused multiply-adds in
  * the order of p, so neither the tile's shape nor the vector's width can change a bit. A is read an
  * element at a time and broadcast, with any strides (along its rows, or along its columns); B is read
- * in vectors along its rows. Per p and tile: m broadcasts, v loads, m v multiply-adds.
+ * in vectors along its rows. Per p and tile: m broadcasts, r loads, m r multiply-adds (r registers).
  * Few rows take more vectors, so that about eight chains always hide the latency of the adder.
  *
  * Cost: 2 m n k FLOPs; (m + n) k elements read from cache.
@@ -16,9 +16,10 @@
 
 #include "../simd/simd.h"
 
-/* ROWS: the most rows of a tile of so many vectors. VECTORS: how many a panel of so many rows has, or
- * of more than are listed; NEAR: of more, if B stays in L1, where it may be read more often: three
- * rows of two AVX2 vectors take a load less than six of one. (Four of one are too few sums.) */
+/* ROWS[v]: the most rows of a tile of v vectors. VECTORS[m]: the vectors of a panel of m rows; the
+ * last for more. NEAR: for more, if B stays in L1, where it may be read more often: three rows of
+ * two AVX2 vectors take a load less than six of one. (7 to 9 rows have two, as tiles of four rows
+ * and one vector are too few sums.) */
 #if defined(FNN_ISA_AVX512)
 #define ROWS {0, 8, 8, 8, 4, 1, 1, 1, 1}
 #define VECTORS {0, 8, 4, 4, 4, 3}
@@ -38,6 +39,7 @@
 #endif
 static const unsigned char rows_of[] = ROWS, vectors_of[] = VECTORS;
 
+_Static_assert(sizeof(rows_of) - 1 <= PANEL_VECTORS, "scratch memory");
 _Static_assert(SPARSE_VECTORS <= MOST_VECTORS, "scratch memory and sums");
 
 /* Registers of columns: a last one that is not whole holds `n - j * REG_LANES` of them. */
@@ -51,15 +53,15 @@ static inline __attribute__((always_inline)) reg load(const real *at, size_t j, 
 
 /* sum += a column of A times a row of B, of which the shorter stays in registers. */
 static inline __attribute__((always_inline)) void
-add_products(const size_t m, const size_t v, const size_t whole, reg (*sum)[MOST_REGISTERS],
+add_products(const size_t m, const size_t regs, const size_t whole, reg (*sum)[MOST_REGISTERS],
              const real *a, size_t a_row, const real *b, size_t n) {
-  if (m < v) {
+  if (m < regs) {
     reg x[TILE_ROWS];
 #pragma GCC unroll 8
     for (size_t i = 0; i < m; i++)
       x[i] = reg_set(a[i * a_row]);
 #pragma GCC unroll 32
-    for (size_t j = 0; j < v; j++) {
+    for (size_t j = 0; j < regs; j++) {
       const reg row = load(b, j, whole, n);
 #pragma GCC unroll 8
       for (size_t i = 0; i < m; i++)
@@ -68,47 +70,47 @@ add_products(const size_t m, const size_t v, const size_t whole, reg (*sum)[MOST
   } else {
     reg row[TILE_ROWS];
 #pragma GCC unroll 8
-    for (size_t j = 0; j < v; j++)
+    for (size_t j = 0; j < regs; j++)
       row[j] = load(b, j, whole, n);
 #pragma GCC unroll 8
     for (size_t i = 0; i < m; i++) {
       const reg x = reg_set(a[i * a_row]);
 #pragma GCC unroll 8
-      for (size_t j = 0; j < v; j++)
+      for (size_t j = 0; j < regs; j++)
         sum[i][j] = reg_fma(x, row[j], sum[i][j]);
     }
   }
 }
 
-/* With m, v and edge constant this unrolls into straight-line code. `edge`: the last vector holds
- * fewer than FNN_LANES columns. `listed`: the row of B that column p of A belongs to begins
+/* With m, vectors and edge constant this unrolls into straight-line code. `edge`: the last vector
+ * holds fewer than FNN_LANES columns. `listed`: the row of B that column p of A belongs to begins
  * at offsets[p]; else they are b_row apart. */
 static inline __attribute__((always_inline)) void
 tile(const size_t m, const size_t vectors, const int edge, const int listed, real *c, size_t c_row,
      const real *a, size_t a_row, size_t a_step, const uint32_t *offsets, const real *b,
      size_t b_row, size_t n, size_t k, int accumulate) {
-  const size_t v = vectors * FNN_REGS, whole = edge ? v - FNN_REGS : v;
+  const size_t regs = vectors * FNN_REGS, whole = edge ? regs - FNN_REGS : regs;
   reg sum[TILE_ROWS][MOST_REGISTERS];
 
 #pragma GCC unroll 8
   for (size_t i = 0; i < m; i++)
 #pragma GCC unroll 32
-    for (size_t j = 0; j < v; j++)
+    for (size_t j = 0; j < regs; j++)
       sum[i][j] = accumulate ? load(c + i * c_row, j, whole, n) : reg_set(0);
   if (listed)
     for (size_t p = 0; p < k; p++, a += a_step) {
       const real *row = b + offsets[p];
       __asm__("" : "+r"(row)); /* else gcc adds up the address of each vector by itself */
-      add_products(m, v, whole, sum, a, a_row, row, n);
+      add_products(m, regs, whole, sum, a, a_row, row, n);
     }
   else
 #pragma GCC unroll 4
     for (size_t p = 0; p < k; p++, a += a_step, b += b_row)
-      add_products(m, v, whole, sum, a, a_row, b, n);
+      add_products(m, regs, whole, sum, a, a_row, b, n);
 #pragma GCC unroll 8
   for (size_t i = 0; i < m; i++)
 #pragma GCC unroll 32
-    for (size_t j = 0; j < v; j++) {
+    for (size_t j = 0; j < regs; j++) {
       real *at = c + i * c_row + j * REG_LANES;
       if (j < whole)
         reg_store(at, sum[i][j]);
@@ -118,7 +120,7 @@ tile(const size_t m, const size_t vectors, const int edge, const int listed, rea
 }
 
 /* Asks for the cache lines of these rows, which need not begin with one, in order to write them
- * (prefetchw; nothing on Intel before Broadwell). */
+ * (prefetchw, if the instruction set has it; nothing on Intel before Broadwell). */
 static __attribute__((noinline)) void fetch(const real *c, size_t c_row, size_t rows,
                                             size_t columns) {
   const uintptr_t line = FNN_LANES * sizeof(real);
@@ -137,8 +139,10 @@ tiles_below(const size_t m, const size_t v, const int edge, const FN(fnn_panel) 
   if (written)
     written += i * written_row;
   for (; count; count--, i += m, c += m * c_row, a += m * a_row) {
-    if (s->far && i + m < s->m)
-      fetch(c + m * c_row, c_row, m, s->n);
+    if (s->far && i + m < s->m) {
+      const size_t left = s->m - i - m;
+      fetch(c + m * c_row, c_row, left < m ? left : m, s->n);
+    }
     if (written) {
       fetch(written, written_row, m, s->n);
       written += m * written_row;
@@ -244,7 +248,7 @@ sparse_rows(const size_t v, const int edge, real *c, size_t c_row, const uint32_
 }
 
 /* No code for more vectors than this instruction set has sums for. */
-#define SPARSE_ROWS(v)                                                                                    \
+#define SPARSE_ROWS(v)                                                                             \
   case v:                                                                                          \
     if (v > SPARSE_VECTORS)                                                                        \
       break;                                                                                       \

@@ -25,6 +25,7 @@ typedef float real;
 #endif
 
 #define FNN_LANES (64 / sizeof(real)) /* lanes of the virtual vector: 16 floats or 8 doubles */
+#define PANEL_VECTORS 8 /* of the widest panel */
 #define MOST_VECTORS 20 /* of a row of sums in registers, on any instruction set: 320 floats */
 
 /* What a row value (loss or metric) needs besides the rows. */
@@ -41,8 +42,8 @@ typedef struct {
   uint32_t step, stream;
 } fnn_random;
 
-/* C[i,j] = (accumulate ? C[i,j] : 0) + sum_p A[i*a_row + p*a_step] * B[p*b_row + j], p < k increasing,
- * one FMA chain each; i < m, j < n <= panel_width(1, n, 0). */
+/* C[i,j] = (accumulate ? C[i,j] : 0) + sum_p A[i*a_row + p*a_step] * B[p*b_row + j], p < k
+ * increasing, one FMA chain each; any number of rows i < m, columns j < n <= panel_width(1, n, 0). */
 typedef struct FN(fnn_panel) {
   real *c;
   size_t c_row;
@@ -61,7 +62,7 @@ typedef struct FN(fnn_kernels) {
   const char *isa;
 
   /* --- gemm_tile.c ----------------------------------------------------------------------- */
-  int tile_rows;                /* most rows a tile may have */
+  int tile_rows; /* most rows a tile may have: a good unit to divide rows by */
   /* The best width of a panel for m x n elements of C, in whole vectors. near: B stays in L1. */
   size_t (*panel_width)(size_t m, size_t n, int near);
   void (*gemm_panel)(const FN(fnn_panel) *panel);

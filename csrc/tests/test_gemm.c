@@ -128,8 +128,8 @@ static void cases(void) {
   product(600, 200, 1101, 3, 1, IN_HALVES);
   product(600, 200, 1101, 3, 0.2, IN_HALVES | SPARSE);
   product(140, 560, 1030, 3, 1, B_TRANSPOSED); /* a packed block wider than C_COLUMNS */
-  product(70, 40, 2016, 0, 1, A_BY_COLUMNS | B_TRANSPOSED); /* two of 1008 steps and 24 rows; */
-  product(30, 40, 2050, 0, 1, SCRATCH_C);                   /* five of 410 */
+  product(70, 40, 2016, 0, 1, A_BY_COLUMNS | B_TRANSPOSED); /* 504 doubles and a gap: a page; */
+  product(30, 40, 2050, 0, 1, SCRATCH_C);                   /* five blocks of 410 steps */
   for (int by_columns = 0; by_columns <= A_BY_COLUMNS; by_columns += A_BY_COLUMNS) {
     const int skips = by_columns | SPARSE | SCRATCH_C | SKIPS_ZERO_ROWS;
     product(100, 700, 1300, 1, 0.0005, skips); /* rows with elements in a later block only, */

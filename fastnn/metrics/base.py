@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,16 +11,19 @@ from fastnn import config
 from fastnn.losses.base import aligned, fitted, returned, row_values, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike
+
+    from fastnn.variable import Variable
 
 
 class Metric:
     """Base of all metrics; subclass it to write your own.
 
-    A subclass defines `update_state`, `result` and `reset_state`; the engines call `update_state`
-    with every batch. y of shape (n,) comes as (n, 1) if that is the shape of the predictions.
+    A subclass defines `update_state` and `result`, and `reset_state` unless all that it remembers
+    is in variables of `add_variable`; the engines call `update_state` with every batch. y of shape
+    (n,) comes as (n, 1) if that is the shape of the predictions.
 
     Parameters
     ----------
@@ -52,11 +56,79 @@ class Metric:
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         self.name = name or config.snake_case(type(self).__name__)
         self.attrs: dict[str, float] = {}  # what the engines' kernel of this kind needs
-        self.reset_state()
+        self.variables: list[Variable] = []
+        with suppress(AttributeError):  # of what a subclass makes after super().__init__()
+            self.reset_state()
+
+    def add_variable(
+        self,
+        shape: Sequence[int] = (),
+        initializer: Any = "zeros",
+        dtype: Any = None,
+        aggregation: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Make a variable of the metric's state, after ``super().__init__()``.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Default: a number.
+        initializer : str, Initializer or callable
+        dtype : str, optional
+            Default float64.
+        aggregation : optional
+            Accepted for Keras's sake.
+        name : str, optional
+
+        Returns
+        -------
+        Variable
+
+        Examples
+        --------
+        >>> class Batches(Metric):
+        ...     def __init__(self, name="batches", **kwargs):
+        ...         super().__init__(name=name, **kwargs)
+        ...         self.count = self.add_variable(name="count")
+        ...     def update_state(self, y_true, y_pred, sample_weight=None):
+        ...         self.count.assign_add(1)
+        ...     def result(self):
+        ...         return self.count
+        >>> metric = Batches()
+        >>> metric([0], [1]), metric([0], [1])
+        (1.0, 2.0)
+        >>> metric.reset_state()
+        >>> metric([0], [1])
+        1.0
+        """
+        from fastnn import initializers
+        from fastnn.variable import Variable
+
+        variable = Variable(
+            shape,
+            name=name or f"variable_{len(self.variables)}",
+            initializer=initializers.get("zeros" if initializer is None else initializer),
+            dtype=dtype or "float64",
+            trainable=False,
+        )
+        self.variables.append(variable)
+        return variable
+
+    def add_weight(
+        self,
+        shape: Sequence[int] = (),
+        initializer: Any = "zeros",
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Make a variable: `add_variable`."""
+        return self.add_variable(shape, initializer, dtype, name=name)
 
     def reset_state(self) -> None:
-        """Forget all batches."""
-        raise NotImplementedError(f"{type(self).__name__}: write reset_state(self)")
+        """Forget all batches: set all variables of `add_variable` to zero."""
+        for variable in self.variables:
+            variable.assign(np.zeros(variable.shape))
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Take in a batch."""
@@ -64,7 +136,7 @@ class Metric:
             f"{type(self).__name__}: write update_state(self, y_true, y_pred, sample_weight=None)"
         )
 
-    def result(self) -> float:
+    def result(self) -> Any:
         """Return the metric of all batches since the last reset."""
         raise NotImplementedError(f"{type(self).__name__}: write result(self)")
 
@@ -75,7 +147,7 @@ class Metric:
     def __call__(self, *args: Any, **kwargs: Any) -> float:
         """Take in a batch and return the result so far."""
         self.update_state(*args, **kwargs)
-        return self.result()
+        return float(returned(f"Metric '{self.name}'", self.result()))
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal metric."""

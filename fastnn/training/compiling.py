@@ -67,7 +67,8 @@ class Compiled:
         spread = _spread(weights, names, "loss_weights")
         for weight in spread:
             if weight is not None and not _is_number(weight):
-                raise ValueError(f"compile: loss_weights expects numbers, got {weight!r}")
+                hint = ": for metrics write metrics=[...]" if isinstance(weight, str) else ""
+                raise ValueError(f"compile: loss_weights expects numbers, got {weight!r}{hint}")
         return spread
 
     def terms(
