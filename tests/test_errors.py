@@ -595,3 +595,16 @@ def test_too_little_memory_for_a_weight(monkeypatch):
     monkeypatch.undo()
     layer.build((None, 4))
     assert layer.count_params() == 15
+
+
+def test_why_the_loss_is_nan():
+    model = Sequential([Input((4,)), Dense(5, "relu", kernel_initializer="zeros"), Dense(3)])
+    with pytest.warns(TrainingWarning) as caught:  # 0 / 0, as no row's outputs are normalized
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        model.fit(X, Y, batch_size=20, verbose=0)
+    message = str(caught[-1].message)
+    assert "epoch 1 is nan; the loss 'sparse_categorical_crossentropy' expects prob" in message
+    assert "spoilt" not in message and np.isfinite(model.predict(X, verbose=0)).all()
+    model = classifier(optimizer="sgd")
+    with pytest.warns(TrainingWarning, match=r"x has nan in row 0, .* weights are spoilt"):
+        model.fit(np.where(np.arange(4) == 1, np.nan, X), Y, verbose=0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn.callbacks import TerminateOnNaN
-from fastnn.training.labels import TrainingWarning, blocks
+from fastnn.training.labels import TrainingWarning, blocks, losses_of_logits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,15 +38,21 @@ class LossWatch:
             reason = f"{place}: replace such values or leave their rows out"
         elif self.spoilt:
             reason = f"{self.spoilt} held no finite numbers before this fit"
+        elif advice := next(losses_of_logits(program), ""):
+            reason = advice[0].lower() + advice[1:]
         else:
             rate = self.model.optimizer.learning_rate
             reason = (
                 f"all numbers in x and y are finite: usually the learning rate, {rate:g}, is too "
                 f"high: try {rate / 10:g}, or scale x to numbers around 1"
             )
+        mend = (
+            "; make the model anew before the next fit, as its weights are spoilt, or compile it "
+            "anew and set its weights"
+        )
         warnings.warn(
-            f"fit: the loss of epoch {epoch + 1} is {loss}; {reason}; make the model anew before "
-            "the next fit, as its weights are spoilt, or compile it anew and set its weights",
+            f"fit: the loss of epoch {epoch + 1} is {loss}; {reason}"
+            + (mend if _spoilt(self.model) else ""),
             TrainingWarning,
             stacklevel=4,
         )

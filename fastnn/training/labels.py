@@ -141,7 +141,7 @@ def advise(program: Program, data: Data, *, split: bool) -> None:
     split : bool
         Whether the last rows are to become the validation data.
     """
-    messages = [*_softmaxes(program), *_single_classes(program), *_logits(program)]
+    messages = [*_softmaxes(program), *_single_classes(program), *losses_of_logits(program)]
     messages += _accuracies(program, data)
     if split:
         messages += _sorted_labels(program, data)
@@ -176,7 +176,7 @@ def _single_classes(program: Program) -> Iterator[str]:
             )
 
 
-def _logits(program: Program) -> Iterator[str]:
+def losses_of_logits(program: Program) -> Iterator[str]:
     """Crossentropies that expect probabilities where the last activation gives none."""
     last = {op.output: op for op in program.forward if op.kind in ("dense", "activation")}
     for term in program.losses:
