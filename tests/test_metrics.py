@@ -217,3 +217,13 @@ def test_mistakes_in_reset_state_show():
 
     with pytest.raises(AttributeError, match="nothing"):
         Wrong().reset_state()
+
+
+def test_state_that_nobody_would_reset():
+    class Counts(M.Metric):
+        def __init__(self):
+            super().__init__("counts")
+            self.count = 0
+
+    with pytest.raises(NotImplementedError, match=r"^Counts: write reset_state\(self\), or keep"):
+        Counts().reset_state()

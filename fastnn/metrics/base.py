@@ -57,7 +57,8 @@ class Metric:
         self.name = name or config.snake_case(type(self).__name__)
         self.attrs: dict[str, float] = {}  # what the engines' kernel of this kind needs
         self.variables: list[Variable] = []
-        with suppress(AttributeError):  # of what a subclass makes after super().__init__()
+        # Not of what a subclass makes after super().__init__(): variables, attributes.
+        with suppress(AttributeError, NotImplementedError):
             self.reset_state()
 
     def add_variable(
@@ -127,6 +128,11 @@ class Metric:
 
     def reset_state(self) -> None:
         """Forget all batches: set all variables of `add_variable` to zero."""
+        if not self.variables:
+            raise NotImplementedError(
+                f"{type(self).__name__}: write reset_state(self), or keep in variables of "
+                "add_variable what update_state changes"
+            )
         for variable in self.variables:
             variable.assign(np.zeros(variable.shape))
 
