@@ -57,6 +57,28 @@ typedef enum {
 #define FNN_MAX_SLOTS 3
 #define FNN_COEFFICIENTS 8
 
+/* What a step of a map does: FNN_STEP_ADD ... (ops.def). */
+typedef enum {
+#define FNN_STEP(NAME, name) FNN_STEP_##NAME,
+#include "ops.def"
+  FNN_STEPS
+} fnn_step_code;
+
+/* One step of a map: straight-line code on registers, which hold the elements of a tile of samples
+ * (or, of what is the same for all samples, the elements themselves) without gaps; kernels/map.c
+ * says what each code does. A register of which `uniform` has the bit holds one number, in each lane
+ * of one vector. */
+typedef struct {
+  int32_t code;    /* fnn_step_code */
+  int32_t to, a, b, c; /* registers; -1: unused */
+  int32_t uniform; /* bit 0: a, bit 1: b, bit 2: c */
+  int32_t by_row;  /* what is of one sample, and multiplied by the samples of the tile: 1 outer, 2
+                      middle; 0: neither */
+  size_t outer, middle, inner; /* elementwise: outer elements */
+  size_t start, length;        /* slice, place, swap, pick, matmul */
+  ptrdiff_t stride;            /* slice, place */
+} fnn_step;
+
 /* How an elementwise merge of two tensors combines them. */
 typedef enum { FNN_ADD = 0, FNN_SUBTRACT, FNN_MULTIPLY, FNN_MAXIMUM, FNN_MINIMUM } fnn_merge;
 
