@@ -1,0 +1,66 @@
+"""ops: the vocabulary of what is computed, under the names of ``keras.ops``.
+
+Every function works on arrays, where it is NumPy, and on tensors, where it records itself: in a
+loss, a metric or a layer of yours, which is traced once, differentiated and compiled. NumPy's own
+functions, operators and methods do the same on tensors, so that ``np.mean(np.square(t - p))`` is
+one with ``ops.mean(ops.square(t - p))``.
+
+Notes
+-----
+On tensors the first axis is the batch; rows do not meet each other but in reductions along it.
+Truth values are 1 and 0 there, and all numbers are of the model's type.
+"""
+
+from __future__ import annotations
+
+from fastnn.ops.arrays import *  # noqa: F403
+from fastnn.ops.elementwise import (
+    abs, absolute, add, cast, ceil, clip, cos, cosh, divide, divide_no_nan, equal, erf, exp,
+    expm1, floor, floor_divide, greater, greater_equal, isclose, isfinite, isinf, isnan, less,
+    less_equal, log, log1p, log2, log10, logaddexp, logical_and, logical_not, logical_or,
+    logical_xor, maximum, minimum, mod, multiply, nan_to_num, negative, not_equal, power,
+    reciprocal, round, rsqrt, sigmoid, sign, sin, sinh, softplus, sqrt, square, subtract, tan,
+    tanh, true_divide, trunc, where,
+)  # fmt: skip
+from fastnn.ops.linalg import dot, einsum, matmul, outer, tensordot, vdot
+from fastnn.ops.nn import (
+    batch_normalization, binary_crossentropy, categorical_crossentropy, celu, elu, gelu, glu,
+    hard_shrink, hard_sigmoid, hard_silu, hard_swish, hard_tanh, identity, layer_normalization,
+    leaky_relu, log_sigmoid, log_softmax, mish, normalize, one_hot, relu, relu6, selu, silu,
+    soft_shrink, softmax, softsign, sparse_categorical_crossentropy, squareplus, swish,
+    tanh_shrink, threshold,
+)  # fmt: skip
+from fastnn.ops.operation import OPS, Op
+from fastnn.ops.reductions import (
+    all, amax, amin, any, argmax, argmin, average, count_nonzero, logsumexp, max, mean, min,
+    moments, norm, prod, std, sum, var,
+)  # fmt: skip
+from fastnn.ops.shapes import (
+    broadcast_to, concatenate, convert_to_tensor, expand_dims, flip, full_like, get_item, hstack,
+    moveaxis, ndim, ones_like, pad, ravel, repeat, reshape, roll, shape, size, slice, split,
+    squeeze, stack, stop_gradient, swapaxes, take, take_along_axis, tile, transpose, unstack,
+    vstack, zeros_like,
+)  # fmt: skip
+from fastnn.ops.tensor import NotTraceable, Tensor, set_operator
+
+__all__ = [name for name in dir() if not name.startswith("_") and name != "annotations"]
+
+
+for _name, _function in {
+    "add": add, "sub": subtract, "mul": multiply, "truediv": divide, "floordiv": floor_divide,
+    "mod": mod, "pow": power, "matmul": matmul, "and": logical_and, "or": logical_or,
+    "xor": logical_xor,
+}.items():  # fmt: skip
+    set_operator(f"__{_name}__", lambda a, b, f=_function: f(a, b))
+    set_operator(f"__r{_name}__", lambda a, b, f=_function: f(b, a))
+for _name, _function in {
+    "lt": less, "le": less_equal, "gt": greater, "ge": greater_equal, "eq": equal,
+    "ne": not_equal,
+}.items():  # fmt: skip
+    set_operator(f"__{_name}__", lambda a, b, f=_function: f(a, b))
+set_operator("__neg__", negative)
+set_operator("__pos__", identity)
+set_operator("__abs__", absolute)
+set_operator("__invert__", logical_not)
+set_operator("__getitem__", get_item)
+set_operator("__round__", lambda x, decimals=None: round(x, decimals or 0))

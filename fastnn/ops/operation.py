@@ -1,0 +1,292 @@
+"""Op: what is known of an operation, and how its function finds arrays from tensors.
+
+An operation is a function on arrays with a decorator that states the rest: the shape of its result,
+its derivative in ops, and what it becomes in C, a step of `csrc/ops.def` or other ops. On tensors
+the function records itself; on anything else it is NumPy.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn import config
+from fastnn.ops.tensor import NotTraceable, Shape, Tensor, where
+from fastnn.variable import Variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+OPS: dict[str, Op] = {}
+"""All operations by name."""
+
+
+class Op:
+    """One operation.
+
+    Parameters
+    ----------
+    name : str
+    numpy : callable
+        On arrays, the attributes as keywords.
+    shape : callable
+        ``shape(*args, **attrs)`` gives the result's shape and fold, from tensors.
+    gradient : callable or None
+        ``gradient(g, y, *args, **attrs)`` gives one tensor (or None) for each argument: g times the
+        derivative of y by it, in ops. None: the derivative is 0 everywhere.
+    step : str, optional
+        The step of a map that does it, element by element.
+    lower : callable, optional
+        ``lower(*args, **attrs)``: the same in other ops, for operations without a step.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        numpy: Callable[..., Any],
+        shape: Callable[..., tuple[Shape, int]],
+        gradient: Callable[..., Sequence[Tensor | None]] | None,
+        *,
+        step: str | None = None,
+        lower: Callable[..., Tensor] | None = None,
+    ) -> None:
+        self.name = name
+        self.numpy = numpy
+        self.shape = shape
+        self.gradient = gradient
+        self.step = step
+        self.lower = lower
+        OPS[name] = self
+
+    def __call__(self, *args: Any, **attrs: Any) -> Tensor:
+        """Record the operation; what is no tensor becomes a constant."""
+        dtype = next(arg.dtype for arg in args if isinstance(arg, Tensor))
+        tensors = tuple(as_tensor(arg, dtype) for arg in args)
+        shape, fold = self.shape(*tensors, **attrs)
+        return Tensor(self, tensors, attrs, shape, fold, dtype)
+
+    def __repr__(self) -> str:
+        return f"<Op {self.name}>"
+
+
+# --- leaves ----------------------------------------------------------------------------------
+
+
+def _no_numpy(*args: Any, **attrs: Any) -> Any:
+    raise NotImplementedError("leaves have their values from the engine")
+
+
+INPUT = Op("input", _no_numpy, lambda: ((), 1), None)
+"""A value from outside; attrs: source, a tuple that the program understands."""
+
+CONSTANT = Op("constant", _no_numpy, lambda: ((), 1), None)
+"""attrs: value, an array of float64."""
+
+ROWS = Op("rows", _no_numpy, lambda: ((), 1), None)
+"""The number of samples in the batch."""
+
+VARIABLE = Op("variable", _no_numpy, lambda: ((), 1), None)
+"""attrs: variable; its value when the step runs."""
+
+
+def constant(value: Any, dtype: str) -> Tensor:
+    """Return a tensor of numbers that never change; arrays are copied."""
+    array = np.array(value, dtype=np.float64)
+    return Tensor(CONSTANT, (), {"value": array}, array.shape, 1, dtype)
+
+
+def rows(dtype: str) -> Tensor:
+    """Return the number of samples in the batch as a tensor."""
+    return Tensor(ROWS, dtype=dtype)
+
+
+def as_tensor(value: Any, dtype: str) -> Tensor:
+    """Return a tensor of `dtype` for a tensor, a number, an array, a list or a variable."""
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, Variable):
+        return Tensor(VARIABLE, (), {"variable": value}, value.shape, 1, dtype)
+    if isinstance(value, (list, tuple)) and holds_tensor(value):
+        from fastnn.ops.shapes import stack
+
+        return stack(value, axis=0)
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise NotTraceable(
+            f"{where()}expected numbers beside a tensor, got {type(value).__name__} {value!r:.60}"
+        )
+    return constant(array, dtype)
+
+
+# --- from functions on arrays to ops ---------------------------------------------------------
+
+
+def holds_tensor(value: Any) -> bool:
+    """Whether a value is a tensor, or a list or tuple with one in it."""
+    if isinstance(value, (list, tuple)):
+        return any(holds_tensor(item) for item in value)
+    return isinstance(value, Tensor)
+
+
+def as_array(value: Any) -> Any:
+    """Return an array, as Keras makes tensors: Python's floats are of `config.floatx`."""
+    if isinstance(value, Variable):
+        return value.value
+    if isinstance(value, np.ndarray):
+        return value
+    if isinstance(value, (list, tuple)):
+        array = np.asarray([as_array(item) if isinstance(item, Variable) else item
+                            for item in value])  # fmt: skip
+        kept = any(getattr(item, "dtype", None) == np.float64 for item in value)
+        return array.astype(config.floatx()) if array.dtype == np.float64 and not kept else array
+    return np.asarray(value) if not isinstance(value, (bool, int, float)) else value
+
+
+def of_floatx(result: Any, *inputs: Any) -> Any:
+    """Return a result of NumPy's in Keras's type: float64 only where an input is of float64."""
+    dtype = getattr(result, "dtype", None)
+    if dtype == np.float64 and not any(getattr(x, "dtype", None) == np.float64 for x in inputs):
+        return result.astype(config.floatx())
+    return result
+
+
+def elementwise(
+    gradient: Callable[..., Sequence[Any]] | None,
+    *,
+    step: str | None = None,
+    lower: Callable[..., Any] | None = None,
+) -> Callable[[Callable[..., Any]], Any]:
+    """Make an op of a function of arrays that acts element by element and broadcasts.
+
+    Parameters
+    ----------
+    gradient
+        As `Op` has it; sums over what was broadcast are added by themselves.
+    step, lower
+        Default: the step of the function's name.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        name = function.__name__
+        op = Op(
+            name, function, broadcast, gradient,
+            step=None if lower else step or name, lower=lower,
+        )  # fmt: skip
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if kwargs:  # by name: x, x1, x2
+                names = function.__code__.co_varnames[: function.__code__.co_argcount]
+                args = (*args, *(kwargs.pop(name) for name in names[len(args) :] if name in kwargs))
+                if kwargs:
+                    raise TypeError(
+                        f"{name}() got an unexpected keyword argument {next(iter(kwargs))!r}"
+                    )
+            if any(isinstance(arg, Tensor) for arg in args) or holds_tensor(args):
+                return op(*args)
+            arrays = [as_array(arg) for arg in args]
+            return of_floatx(function(*arrays), *arrays)
+
+        call.op = op  # type: ignore[attr-defined]
+        return call
+
+    return decorate
+
+
+def recorded(
+    shape: Callable[..., tuple[Shape, int]],
+    gradient: Callable[..., Sequence[Any]] | None,
+    *,
+    lower: Callable[..., Any] | None = None,
+) -> Callable[[Callable[..., Any]], Op]:
+    """Make an `Op` of a function on arrays that is not elementwise; it has no public name."""
+
+    def decorate(function: Callable[..., Any]) -> Op:
+        return Op(function.__name__.strip("_"), function, shape, gradient, lower=lower)
+
+    return decorate
+
+
+def arrays_only(function: Callable[..., Any]) -> Any:
+    """Mark a function that works on arrays alone: on tensors it raises NotTraceable."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if holds_tensor(args) or holds_tensor(tuple(kwargs.values())):
+            raise NotTraceable(
+                f"{where()}ops.{function.__name__} works on arrays only: in losses, metrics and "
+                "layers, which are traced, there is no derivative for it; do it to the data "
+                "before fit, or in a callback"
+            )
+        return function(*args, **kwargs)
+
+    return call
+
+
+# --- shapes ----------------------------------------------------------------------------------
+
+
+def broadcast(*tensors: Tensor, **attrs: Any) -> tuple[Shape, int]:
+    """Return the shape and the fold that tensors have together.
+
+    Raises
+    ------
+    ValueError
+        If they do not fit, or a batch axis would meet another axis.
+    """
+    rank = max(len(t.shape) for t in tensors)
+    fold = 1
+    dims: list[int | None] = []
+    for axis in range(rank):
+        found: int | None = 1
+        for t in tensors:
+            place = axis - rank + len(t.shape)
+            if place < 0 or t.shape[place] == 1:
+                continue
+            dim = t.shape[place]
+            if found != 1 and dim != found:
+                raise ValueError(_misfit(tensors))
+            found = dim
+        dims.append(found)
+    batched = [t for t in tensors if t.batched]
+    if None in dims[1:] or len({t.fold for t in batched}) > 1:
+        raise ValueError(_misfit(tensors))
+    if batched:
+        fold = batched[0].fold
+    return tuple(dims), fold
+
+
+def _misfit(tensors: Sequence[Tensor]) -> str:
+    def shown(t: Tensor) -> str:
+        first = "n" if t.fold == 1 else f"{t.fold}n"
+        words = [first if d is None else str(d) for d in t.shape]
+        return "(" + ", ".join(words) + ("," if len(words) == 1 else "") + ")"
+
+    shapes = " and ".join(shown(t) for t in tensors)
+    ranks = {len(t.shape) for t in tensors if t.batched}
+    advice = "bring them to one shape with np.reshape, or x[:, None]"
+    if len(ranks) > 1:
+        advice = (
+            "a reduction without keepdims=True has lost an axis; keep it, or write x[:, None]: "
+            "(n,) against (n, 1) would be (n, n)"
+        )
+    elif any(t.shape and not t.batched for t in tensors):
+        advice = "n is the number of rows of the batch, which changes: no array can have it"
+    return f"{where()}shapes {shapes} do not fit each other: {advice}"
+
+
+def axes_of(axis: Any, x: Tensor) -> tuple[int, ...]:
+    """Return the axes that a reduction names, from 0; None is all."""
+    if axis is None:
+        return tuple(range(x.ndim))
+    found = []
+    for one in axis if isinstance(axis, (tuple, list)) else (axis,):
+        one = int(one)
+        if not -x.ndim <= one < x.ndim:
+            raise ValueError(f"{where()}axis {one} is out of range for shape {x.shape}")
+        found.append(one % x.ndim)
+    if len(set(found)) < len(found):
+        raise ValueError(f"{where()}axis={axis} names an axis twice")
+    return tuple(sorted(found))

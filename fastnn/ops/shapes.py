@@ -1,0 +1,694 @@
+"""Shapes: reshaping, joining, cutting, moving axes; looking up along an axis."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from fastnn.ops import elementwise as e
+from fastnn.ops.operation import (
+    as_array,
+    as_tensor,
+    broadcast,
+    constant,
+    holds_tensor,
+    of_floatx,
+    recorded,
+    rows,
+)
+from fastnn.ops.tensor import METHODS, NotTraceable, Shape, Tensor, where
+
+# --- operations ------------------------------------------------------------------------------
+
+
+def _given(x: Tensor, *, shape: Shape, fold: int) -> tuple[Shape, int]:
+    return shape, fold
+
+
+@recorded(
+    _given, lambda g, y, x, shape, fold: (_reshape(g, shape=x.shape, fold=x.fold),)
+)
+def _reshape(x: Any, shape: Any, fold: int) -> Any:
+    return np.reshape(x, tuple(-1 if d is None else d for d in shape))
+
+
+@recorded(
+    lambda x, like: (like.shape, like.fold),
+    lambda g, y, x, like: (sum_to(g, x), None),
+)
+def _broadcast_like(x: Any, like: Any) -> Any:
+    return np.broadcast_to(x, np.shape(like))
+
+
+def broadcast_like(x: Tensor, like: Tensor) -> Tensor:
+    """Return x with the shape of another tensor."""
+    return x if (x.shape, x.fold) == (like.shape, like.fold) else _broadcast_like(x, like)
+
+
+def keep_axes(g: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    """Return a reduction's result with the axes of x that it has lost, each of length 1."""
+    shape = tuple(1 if k in axes else d for k, d in enumerate(x.shape))
+    return g if g.shape == shape else _reshape(g, shape=shape, fold=g.fold)
+
+
+def sum_to(g: Tensor, x: Tensor) -> Tensor:
+    """Return the sum of g over the axes along which x was broadcast to its shape."""
+    from fastnn.ops import reductions
+
+    if g.shape == x.shape:
+        return g
+    extra = g.ndim - x.ndim
+    axes = tuple(range(extra)) + tuple(
+        k + extra for k, d in enumerate(x.shape) if d == 1 and g.shape[k + extra] != 1
+    )
+    y = reductions._sum(g, axes=axes, keepdims=True) if axes else g
+    return y if y.shape == x.shape else _reshape(y, shape=x.shape, fold=x.fold)
+
+
+@recorded(
+    lambda x, *, order: (tuple(x.shape[k] for k in order), x.fold),
+    lambda g, y, x, order: (_transpose(g, order=tuple(int(k) for k in np.argsort(order))),),
+)
+def _transpose(x: Any, order: Any) -> Any:
+    return np.transpose(x, order)
+
+
+def _sliced(x: Tensor, *, axis: int, start: int, step: int, count: int) -> tuple[Shape, int]:
+    return (*x.shape[:axis], count, *x.shape[axis + 1 :]), x.fold
+
+
+def _range(start: int, step: int, count: int) -> slice:
+    stop = start + step * count
+    return _slice_type(start, None if stop < 0 else stop, step)
+
+
+_slice_type = slice
+
+
+@recorded(
+    _sliced,
+    lambda g, y, x, axis, start, step, count: (
+        _place(g, axis=axis, start=start, step=step, length=x.shape[axis]),
+    ),
+)
+def _slice(x: Any, axis: int, start: int, step: int, count: int) -> Any:
+    return x[(_slice_type(None),) * axis + (_range(start, step, count),)]
+
+
+def _placed(x: Tensor, *, axis: int, start: int, step: int, length: int) -> tuple[Shape, int]:
+    return (*x.shape[:axis], length, *x.shape[axis + 1 :]), x.fold
+
+
+@recorded(
+    _placed,
+    lambda g, y, x, axis, start, step, length: (
+        _slice(g, axis=axis, start=start, step=step, count=x.shape[axis]),
+    ),
+)
+def _place(x: Any, axis: int, start: int, step: int, length: int) -> Any:
+    """Return zeros with x at start, start + step ... of an axis of so many elements."""
+    y = np.zeros((*x.shape[:axis], length, *x.shape[axis + 1 :]), x.dtype)
+    y[(_slice_type(None),) * axis + (_range(start, step, x.shape[axis]),)] = x
+    return y
+
+
+def _joined(*tensors: Tensor, axis: int) -> tuple[Shape, int]:
+    first = tensors[0]
+    length = 0
+    for t in tensors:
+        same = t.ndim == first.ndim and t.fold == first.fold
+        if not same or any(a != b for k, (a, b) in enumerate(zip(t.shape, first.shape, strict=True))
+                           if k != axis):  # fmt: skip
+            raise ValueError(
+                f"{where()}concatenate: shapes {[t.shape for t in tensors]} differ in another axis "
+                f"than {axis}: bring them to one shape first"
+            )
+        length += t.shape[axis]  # type: ignore[operator]
+    return (*first.shape[:axis], length, *first.shape[axis + 1 :]), first.fold
+
+
+def _joined_gradient(g: Tensor, y: Tensor, *tensors: Tensor, axis: int) -> list[Tensor]:
+    parts, start = [], 0
+    for t in tensors:
+        count = t.shape[axis]
+        parts.append(_slice(g, axis=axis, start=start, step=1, count=count))
+        start += count  # type: ignore[operator]
+    return parts
+
+
+@recorded(_joined, _joined_gradient)
+def _concatenate(*xs: Any, axis: int) -> Any:
+    return np.concatenate(xs, axis=axis)
+
+
+def _picked(x: Tensor, indices: Tensor) -> tuple[Shape, int]:
+    return indices.shape, indices.fold
+
+
+def _pick_gradient(g: Tensor, y: Tensor, x: Tensor, indices: Tensor) -> tuple[Tensor, None]:
+    from fastnn.ops import reductions
+
+    place = np.arange(x.shape[-1])[:, None]  # of (..., classes, picked)
+    here = e.equal(expand_dims(indices, -2), place)
+    return reductions.sum(e.where(here, expand_dims(g, -2), 0.0), axis=-1), None
+
+
+@recorded(_picked, _pick_gradient)
+def _pick(x: Any, indices: Any) -> Any:
+    """Return x at indices along the last axis; NaN where an index is none."""
+    inside = (indices >= 0) & (indices < x.shape[-1])
+    places = np.where(inside, indices, 0).astype(np.int64)
+    return np.where(inside, np.take_along_axis(x, places, axis=-1), np.nan)
+
+
+@recorded(lambda x: (x.shape, x.fold), lambda g, y, x: (None,), lower=lambda x: x)
+def _stop_gradient(x: Any) -> Any:
+    return x
+
+
+def stop_gradient(variable: Any) -> Any:
+    """Return the same values, which training takes for constants."""
+    return _stop_gradient(variable) if isinstance(variable, Tensor) else as_array(variable)
+
+
+# --- looking at shapes -----------------------------------------------------------------------
+
+
+def shape(x: Any) -> tuple[Any, ...]:
+    """Return the shape; of tensors the number of rows of the batch is a tensor."""
+    if not isinstance(x, Tensor):
+        return np.shape(as_array(x))
+    return tuple(_length(x, k) for k in range(x.ndim))
+
+
+def _length(x: Tensor, axis: int) -> Any:
+    if x.shape[axis] is not None:
+        return x.shape[axis]
+    n = rows(x.dtype)
+    return n if x.fold == 1 else e.multiply(n, float(x.fold))
+
+
+def size(x: Any) -> Any:
+    """Return the number of elements; a tensor if there is a batch axis."""
+    if not isinstance(x, Tensor):
+        return np.size(as_array(x))
+    return e.multiply(rows(x.dtype), float(x.elements)) if x.batched else x.elements
+
+
+def ndim(x: Any) -> int:
+    """Return the number of axes."""
+    return x.ndim if isinstance(x, Tensor) else np.ndim(as_array(x))
+
+
+# --- reshaping -------------------------------------------------------------------------------
+
+
+def reshape(x: Any, newshape: Any) -> Any:
+    """Return the elements in another shape; one length may be -1.
+
+    On tensors the first axis stays the batch: ``(-1, 2, 3)``; a flattened batch, ``(-1,)``, can be
+    computed with element by element, and summed as a whole.
+    """
+    wanted = tuple(newshape) if isinstance(newshape, (tuple, list)) else (newshape,)
+    if not isinstance(x, Tensor):
+        return np.reshape(as_array(x), tuple(int(d) for d in wanted))
+    lengths = [d if d is None or isinstance(d, Tensor) else operator.index(d) for d in wanted]
+    if not x.batched:
+        fixed = [d for d in lengths if isinstance(d, int)]
+        if len(fixed) < len(lengths):
+            raise ValueError(f"{where()}reshape: {x.shape} has no batch axis, got {wanted}")
+        target = np.empty(x.shape, np.bool_).reshape(fixed).shape
+        return x if target == x.shape else _reshape(x, shape=target, fold=1)
+    first, rest = (lengths[0], lengths[1:]) if lengths else (1, [])
+    known = [d for d in rest if isinstance(d, int) and d >= 0]
+    if isinstance(first, Tensor) or first is None:  # ops.shape(x)[0]: one row stays one row
+        per_sample = x.elements
+        if isinstance(first, Tensor) and first.op.name != "rows" and x.fold > 1:
+            per_sample //= x.fold
+        if -1 in rest and math.prod(known) and per_sample % math.prod(known) == 0:
+            rest = [per_sample // math.prod(known) if d == -1 else d for d in rest]
+        fold = x.elements // per_sample
+        fits = math.prod(rest) == per_sample  # type: ignore[arg-type]
+    else:
+        inner = math.prod(known)
+        fits = first == -1 and len(known) == len(rest) and inner and x.elements % inner == 0
+        fold = x.elements // inner if fits else 1
+    if not fits:
+        raise ValueError(
+            f"{where()}reshape: {x.shape} cannot become {wanted}: the first axis is the batch, so "
+            "begin with -1 (or ops.shape(x)[0]) and keep the number of elements"
+        )
+    target_shape = (None, *rest)
+    if (target_shape, fold) == (x.shape, x.fold):
+        return x
+    return _reshape(x, shape=target_shape, fold=fold)
+
+
+def ravel(x: Any) -> Any:
+    """Return all elements in one axis."""
+    return reshape(x, (-1,))
+
+
+def expand_dims(x: Any, axis: Any) -> Any:
+    """Return x with axes of length 1 more."""
+    if not isinstance(x, Tensor):
+        return np.expand_dims(as_array(x), axis)
+    axes = sorted(
+        a + x.ndim + 1 if a < 0 else a for a in (axis if isinstance(axis, (tuple, list)) else [axis])
+    )
+    lengths = list(x.shape)
+    for a in axes:
+        lengths.insert(a, 1)
+    if x.batched and lengths[0] is not None:
+        raise NotTraceable(
+            f"{where()}expand_dims(axis=0) would put an axis before the batch, so that every row "
+            "meets every other: compare rows by what np.sum or np.mean over axis 0 gives"
+        )
+    return _reshape(x, shape=tuple(lengths), fold=x.fold)
+
+
+def squeeze(x: Any, axis: Any = None) -> Any:
+    """Return x without axes of length 1."""
+    if not isinstance(x, Tensor):
+        return np.squeeze(as_array(x), axis if axis is None or isinstance(axis, int) else tuple(axis))
+    if axis is None:
+        axes = [k for k, d in enumerate(x.shape) if d == 1]
+    else:
+        axes = [a % x.ndim for a in (axis if isinstance(axis, (tuple, list)) else [axis])]
+    for a in axes:
+        if x.shape[a] != 1:
+            raise ValueError(f"{where()}squeeze: axis {a} of shape {x.shape} has not length 1")
+    lengths = tuple(d for k, d in enumerate(x.shape) if k not in axes)
+    return x if lengths == x.shape else _reshape(x, shape=lengths, fold=x.fold)
+
+
+def broadcast_to(x: Any, shape: Any) -> Any:
+    """Return x repeated along axes of length 1 up to a shape."""
+    if isinstance(x, Tensor) or holds_tensor(tuple(shape)):
+        dtype = next(t.dtype for t in (x, *shape) if isinstance(t, Tensor))
+        lengths = tuple(None if isinstance(d, Tensor) else d for d in shape)
+        like = Tensor(_GHOST, (), {}, lengths, 1, dtype)
+        x = as_tensor(x, dtype)
+        if lengths and lengths[0] is None and not x.batched:
+            raise NotTraceable(
+                f"{where()}broadcast_to a batch: numbers meet every row by themselves; leave it out"
+            )
+        found, fold = broadcast(x, like)
+        like.fold = fold
+        return _repeat_to(x, lengths)
+    return np.broadcast_to(as_array(x), tuple(shape))
+
+
+_GHOST = recorded(lambda: ((), 1), None)(lambda: None)
+
+
+def _repeat_to(x: Tensor, lengths: Shape) -> Tensor:
+    """Multiply by ones: a constant of the wanted inner shape brings the axes."""
+    inner = tuple(1 if d is None else d for d in lengths)
+    return e.multiply(x, np.ones(inner))
+
+
+def transpose(x: Any, axes: Any = None) -> Any:
+    """Return x with its axes in another order, by default the reverse; the batch stays first."""
+    if not isinstance(x, Tensor):
+        return np.transpose(as_array(x), axes)
+    order = tuple(range(x.ndim))[::-1] if axes is None else tuple(int(a) % x.ndim for a in axes)
+    if x.batched and order[:1] != (0,):
+        raise NotTraceable(
+            f"{where()}transpose would move the batch axis of shape {x.shape}: rows would meet "
+            "each other; name the axes and keep 0 first, as in (0, 2, 1)"
+        )
+    return x if order == tuple(range(x.ndim)) else _transpose(x, order=order)
+
+
+def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+    """Return x with two axes exchanged."""
+    if not isinstance(x, Tensor):
+        return np.swapaxes(as_array(x), axis1, axis2)
+    order = list(range(x.ndim))
+    order[axis1], order[axis2] = order[axis2], order[axis1]
+    return transpose(x, order)
+
+
+def moveaxis(x: Any, source: Any, destination: Any) -> Any:
+    """Return x with axes moved to other places."""
+    if not isinstance(x, Tensor):
+        return np.moveaxis(as_array(x), source, destination)
+    return transpose(x, _moved(list(range(x.ndim)), source, destination))
+
+
+def _moved(order: list[int], source: Any, destination: Any) -> list[int]:
+    rank = len(order)
+    sources = [s % rank for s in (source if isinstance(source, (tuple, list)) else [source])]
+    targets = [d % rank for d in (
+        destination if isinstance(destination, (tuple, list)) else [destination])]  # fmt: skip
+    left = [k for k in order if k not in sources]
+    for target, s in sorted(zip(targets, sources, strict=True)):
+        left.insert(target, s)
+    return left
+
+
+# --- joining and cutting ---------------------------------------------------------------------
+
+
+def concatenate(xs: Any, axis: int = 0) -> Any:
+    """Return arrays or tensors one behind the other along an axis."""
+    if not holds_tensor(xs):
+        arrays = [as_array(x) for x in xs]
+        return of_floatx(np.concatenate(arrays, axis), *arrays)
+    dtype = next(x.dtype for x in xs if isinstance(x, Tensor))
+    tensors = [as_tensor(x, dtype) for x in xs]
+    first = next((t for t in tensors if t.batched), tensors[0])
+    axis = axis % first.ndim
+    if first.batched:
+        if axis == 0:
+            raise NotTraceable(
+                f"{where()}concatenate along the batch (axis 0) would change the number of rows: "
+                "use axis=-1"
+            )
+        tensors = [t if t.batched else _rows_of(t, first) for t in tensors]
+    return _concatenate(*tensors, axis=axis) if len(tensors) > 1 else tensors[0]
+
+
+def _rows_of(x: Tensor, like: Tensor) -> Tensor:
+    """Return numbers repeated for every row of a batch."""
+    zero = like
+    for axis in range(1, like.ndim):
+        zero = _slice(zero, axis=axis, start=0, step=1, count=1)
+    zero = zeros_like(zero)
+    return e.add(zero, x)
+
+
+def stack(x: Any, axis: int = 0) -> Any:
+    """Return arrays or tensors side by side along a new axis."""
+    if not holds_tensor(x):
+        arrays = [as_array(item) for item in x]
+        return of_floatx(np.stack(arrays, axis), *arrays)
+    dtype = next(item.dtype for item in x if isinstance(item, Tensor))
+    tensors = [as_tensor(item, dtype) for item in x]
+    first = next((t for t in tensors if t.batched), tensors[0])
+    axis = axis + first.ndim + 1 if axis < 0 else axis
+    if axis == 0 and first.batched:
+        raise NotTraceable(
+            f"{where()}stack(axis=0) would put an axis before the batch: use axis=-1 and reduce "
+            "along it"
+        )
+    joined, _ = broadcast(*tensors)
+    tensors = [t if t.shape == joined else e.add(t, zeros_like(first)) for t in tensors]
+    return concatenate([expand_dims(t, axis) for t in tensors], axis)
+
+
+def hstack(xs: Any) -> Any:
+    """Return arrays or tensors side by side: along axis 1, of one axis along it."""
+    return concatenate(xs, axis=0 if ndim(next(iter(xs))) == 1 else 1)
+
+
+def vstack(xs: Any) -> Any:
+    """Return arrays below each other."""
+    if holds_tensor(xs):
+        return concatenate(xs, axis=0)
+    arrays = [as_array(x) for x in xs]
+    return of_floatx(np.vstack(arrays), *arrays)
+
+
+def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Return parts of x along an axis: so many equal ones, or cut before the given places."""
+    if not isinstance(x, Tensor):
+        return list(np.split(as_array(x), indices_or_sections, axis))
+    axis = axis % x.ndim
+    length = _inner_length(x, axis, "split")
+    if isinstance(indices_or_sections, (int, np.integer)):
+        parts = int(indices_or_sections)
+        if length % parts:
+            raise ValueError(f"{where()}split: {length} elements cannot be {parts} equal parts")
+        cuts = [length // parts * k for k in range(1, parts)]
+    else:
+        cuts = [int(c) for c in indices_or_sections]
+    edges = [0, *cuts, length]
+    return [
+        _slice(x, axis=axis, start=a, step=1, count=b - a)
+        for a, b in zip(edges, edges[1:], strict=False)
+    ]
+
+
+def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
+    """Return the parts of x along an axis, without that axis."""
+    if not isinstance(x, Tensor):
+        return [np.take(as_array(x), k, axis) for k in range(np.shape(as_array(x))[axis])]
+    axis = axis % x.ndim
+    return [squeeze(part, axis) for part in split(x, _inner_length(x, axis, "unstack"), axis)]
+
+
+def _inner_length(x: Tensor, axis: int, who: str) -> int:
+    length = x.shape[axis]
+    if length is None:
+        raise NotTraceable(
+            f"{where()}{who} along the batch would choose rows, and batches are cut anew in each "
+            "epoch: use another axis"
+        )
+    return length
+
+
+def flip(x: Any, axis: Any = None) -> Any:
+    """Return x backwards along an axis."""
+    if not isinstance(x, Tensor):
+        return np.flip(as_array(x), axis)
+    axes = range(x.ndim) if axis is None else axis if isinstance(axis, (tuple, list)) else [axis]
+    for a in axes:
+        length = _inner_length(x, a % x.ndim, "flip")
+        x = _slice(x, axis=a % x.ndim, start=length - 1, step=-1, count=length)
+    return x
+
+
+def roll(x: Any, shift: int, axis: int | None = None) -> Any:
+    """Return x moved along an axis; what leaves at the end comes in at the front."""
+    if not isinstance(x, Tensor):
+        return np.roll(as_array(x), shift, axis)
+    if axis is None:
+        raise NotTraceable(f"{where()}roll of a tensor needs axis=..., not that of the batch")
+    length = _inner_length(x, axis % x.ndim, "roll")
+    cut = -shift % length
+    if cut == 0:
+        return x
+    first, second = split(x, [cut], axis)
+    return concatenate([second, first], axis)
+
+
+def repeat(x: Any, repeats: int, axis: int | None = None) -> Any:
+    """Return x with every element along an axis so many times."""
+    if not isinstance(x, Tensor):
+        return np.repeat(as_array(x), repeats, axis)
+    axis = _named_axis(axis, x, "repeat")
+    wide = concatenate([expand_dims(x, axis + 1)] * int(repeats), axis + 1)
+    return _reshape(wide, shape=_scaled(x, axis, int(repeats)), fold=x.fold)
+
+
+def tile(x: Any, repeats: Any) -> Any:
+    """Return x so many times along each axis."""
+    if not isinstance(x, Tensor):
+        return np.tile(as_array(x), repeats)
+    counts = [int(r) for r in (repeats if isinstance(repeats, (tuple, list)) else [repeats])]
+    counts = [1] * (x.ndim - len(counts)) + counts
+    for axis, count in enumerate(counts):
+        if count != 1:
+            _inner_length(x, axis, "tile")
+            x = concatenate([x] * count, axis)
+    return x
+
+
+def _named_axis(axis: int | None, x: Tensor, who: str) -> int:
+    if axis is None:
+        raise NotTraceable(f"{where()}{who} of a tensor needs axis=..., not that of the batch")
+    _inner_length(x, axis % x.ndim, who)
+    return axis % x.ndim
+
+
+def _scaled(x: Tensor, axis: int, factor: int) -> Shape:
+    return tuple(d * factor if k == axis else d for k, d in enumerate(x.shape))  # type: ignore[operator]
+
+
+def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
+    """Return x with so many elements before and after along each axis."""
+    value = 0 if constant_values is None else constant_values
+    if not isinstance(x, Tensor):
+        more = {"constant_values": value} if mode == "constant" else {}
+        return np.pad(as_array(x), pad_width, mode, **more)
+    if mode != "constant":
+        raise NotTraceable(f"{where()}pad of a tensor takes mode='constant', got {mode!r}")
+    widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2))
+    for axis, (before, after) in enumerate(widths):
+        if before or after:
+            length = _inner_length(x, axis, "pad")
+            total = length + int(before) + int(after)
+            y = _place(x, axis=axis, start=int(before), step=1, length=total)
+            if value:
+                edge = np.full(total, float(value))
+                edge[int(before) : int(before) + length] = 0
+                y = e.add(y, edge.reshape([-1] + [1] * (x.ndim - axis - 1)))
+            x = y
+    return x
+
+
+def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:
+    """Return the block of a shape that begins at the given indices."""
+    if not isinstance(inputs, Tensor):
+        x = np.asarray(as_array(inputs))
+        return x[tuple(_slice_type(s, s + n) for s, n in zip(start_indices, shape, strict=True))]
+    for axis, (start, count) in enumerate(zip(start_indices, shape, strict=True)):
+        if inputs.shape[axis] is not None and count != inputs.shape[axis]:
+            inputs = _slice(inputs, axis=axis, start=int(start), step=1, count=int(count))
+    return inputs
+
+
+def get_item(x: Any, key: Any) -> Any:
+    """Return x[key]; on tensors key is made of slices, whole numbers, None and ``...``."""
+    if not isinstance(x, Tensor):
+        return as_array(x)[key]
+    keys = list(key) if isinstance(key, tuple) else [key]
+    for one in keys:
+        if isinstance(one, (Tensor, np.ndarray, list)):
+            raise NotTraceable(
+                f"{where()}a tensor is not indexed by {'a mask or by numbers' if isinstance(one, Tensor) else 'an array'}: "  # noqa: E501
+                "to leave values out of a mean write np.sum(np.where(mask, x, 0)) / np.sum(mask); "
+                "to pick by index, np.take_along_axis(x, indices, axis=-1)"
+            )
+    given = sum(1 for one in keys if one is not None and one is not Ellipsis)
+    if given > x.ndim:
+        raise IndexError(f"{where()}too many indices for shape {x.shape}: {given}")
+    if Ellipsis in keys:
+        place = keys.index(Ellipsis)
+        keys[place : place + 1] = [_slice_type(None)] * (x.ndim - given)
+    axis = 0
+    for one in keys:
+        if one is None:
+            x = expand_dims(x, axis)
+            axis += 1
+        elif isinstance(one, _slice_type):
+            if one != _slice_type(None):
+                length = _inner_length(x, axis, "a slice")
+                start, stop, step = one.indices(length)
+                count = len(range(start, stop, step))
+                if (start, step, count) != (0, 1, length):
+                    x = _slice(x, axis=axis, start=start, step=step, count=count)
+            axis += 1
+        else:
+            index = operator.index(one)
+            length = _inner_length(x, axis, "an index")
+            if not -length <= index < length:
+                raise IndexError(f"{where()}index {index} is out of range for shape {x.shape}")
+            x = squeeze(_slice(x, axis=axis, start=index % length, step=1, count=1), axis)
+    return x
+
+
+# --- looking up ------------------------------------------------------------------------------
+
+
+def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
+    """Return x at indices along an axis; on tensors the last, NaN where an index is none."""
+    if not holds_tensor((x, indices)):
+        x, indices = np.asarray(as_array(x)), np.asarray(as_array(indices))
+        if axis is None:
+            x, indices, axis = x.ravel(), indices.ravel(), 0
+        return np.take_along_axis(x, indices.astype(np.int64), axis)
+    dtype = next(t.dtype for t in (x, indices) if isinstance(t, Tensor))
+    x, indices = as_tensor(x, dtype), as_tensor(indices, dtype)
+    if axis not in (-1, x.ndim - 1):
+        raise NotTraceable(f"{where()}take_along_axis of a tensor takes axis=-1, got {axis}")
+    leading, _ = broadcast(
+        *(Tensor(_GHOST, (), {}, (*t.shape[:-1], 1), t.fold, dtype) for t in (x, indices))
+    )
+    if (*x.shape[:-1], 1) != leading:
+        one = _slice(indices, axis=indices.ndim - 1, start=0, step=1, count=1)
+        x = e.add(x, zeros_like(one))
+    return _pick(x, indices)
+
+
+def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+    """Return x at indices along an axis; on tensors by constant indices, or from a table."""
+    if not holds_tensor((x, indices)):
+        return np.take(as_array(x), np.asarray(as_array(indices)).astype(np.int64), axis)
+    if isinstance(indices, Tensor):
+        table = as_tensor(x, indices.dtype)
+        if table.ndim != 1 or table.batched:
+            raise NotTraceable(f"{where()}take by a tensor of indices needs a table of one axis")
+        y = take_along_axis(
+            e.add(zeros_like(expand_dims(indices, -1)), table), expand_dims(indices, -1), -1
+        )
+        return squeeze(y, -1)
+    if axis is None or axis % x.ndim == 0:
+        raise NotTraceable(f"{where()}take from a tensor needs axis=..., not that of the batch")
+    axis = axis % x.ndim
+    length = _inner_length(x, axis, "take")
+    numbers = np.asarray(indices).astype(int)
+    parts = [
+        _slice(x, axis=axis, start=int(k) % length, step=1, count=1) for k in numbers.ravel()
+    ]
+    y = concatenate(parts, axis)
+    return squeeze(y, axis) if numbers.ndim == 0 else y
+
+
+# --- as an array or a tensor -----------------------------------------------------------------
+
+
+def zeros_like(x: Any, dtype: Any = None) -> Any:
+    """Return zeros of x's shape."""
+    return full_like(x, 0, dtype)
+
+
+def ones_like(x: Any, dtype: Any = None) -> Any:
+    """Return ones of x's shape."""
+    return full_like(x, 1, dtype)
+
+
+def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
+    """Return one value in x's shape."""
+    if isinstance(x, Tensor):
+        return broadcast_like(as_tensor(fill_value, x.dtype), x)
+    return np.full_like(as_array(x), as_array(fill_value), dtype=dtype)
+
+
+def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any = None) -> Any:
+    """Return x as an array; tensors stay as they are."""
+    if isinstance(x, Tensor):
+        return x if dtype is None else e.cast(x, dtype)
+    if holds_tensor(x):
+        return stack(x, axis=-1)
+    array = np.asarray(as_array(x))
+    if dtype is not None:
+        return e.cast(array, dtype)
+    return of_floatx(array, x)
+
+
+def constant_of(value: Any, like: Tensor) -> Tensor:
+    return constant(value, like.dtype)
+
+
+METHODS.update({
+    "reshape": lambda x, *shape: reshape(x, shape[0] if len(shape) == 1 else shape),
+    "ravel": lambda x: ravel(x),
+    "flatten": lambda x: ravel(x),
+    "squeeze": squeeze,
+    "transpose": lambda x, *axes: transpose(
+        x, (axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes) or None
+    ),
+    "swapaxes": swapaxes,
+    "repeat": repeat,
+    "take": take,
+    "astype": lambda x, dtype, **kwargs: e.cast(x, dtype),
+    "copy": lambda x: x,
+    "clip": lambda x, min=None, max=None, **kwargs: clip_between(x, kwargs.get("a_min", min),
+                                                                 kwargs.get("a_max", max)),
+    "round": lambda x, decimals=0: e.round(x, decimals),
+})  # fmt: skip
+
+
+def clip_between(x: Any, low: Any, high: Any) -> Any:
+    """Return x between bounds, one of which may be None."""
+    if low is None and high is None:
+        return x
+    if low is None:
+        return e.clip(x, -math.inf, high)
+    return e.clip(x, low, math.inf if high is None else high)
