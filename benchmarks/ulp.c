@@ -29,6 +29,12 @@ static vec density(vec x) {
 
 static vec probability(vec x) { return vec_normal(x, NULL); }
 
+/* Powers, by the base and by the exponent. */
+static vec power_of(vec x) { return vec_power(x, vec_set(REAL(-2.7))); }
+static vec power_to(vec x) { return vec_power(vec_set(REAL(1.7)), x); }
+static wide exact_power_of(wide x) { return W(pow)(x, (wide)REAL(-2.7)); }
+static wide exact_power_to(wide x) { return W(pow)((wide)REAL(1.7), x); }
+
 static wide exact_sigmoid(wide x) { return 1 / (1 + W(exp)(-x)); }
 static wide exact_softplus(wide x) { return (x > 0 ? x : 0) + W(log1p)(W(exp)(-W(fabs)(x))); }
 static wide exact_density(wide x) { return W(exp)(-x * x / 2) * 0.39894228040143267793994605993L; }
@@ -46,11 +52,18 @@ typedef struct {
 static const function functions[] = {
     {"exp", vec_exp, W(exp), -INFINITY, INFINITY},
     {"expm1 (x <= 0)", vec_expm1_negative, W(expm1), -INFINITY, 0},
+    {"expm1", vec_expm1, W(expm1), -INFINITY, INFINITY},
     {"log", vec_log, W(log), -INFINITY, INFINITY},
     {"log1p (0 <= x <= 1)", vec_log1p_unit, W(log1p), 0, 1},
+    {"log1p", vec_log1p, W(log1p), -INFINITY, INFINITY},
     {"tanh", vec_tanh, W(tanh), -INFINITY, INFINITY},
     {"sigmoid", vec_sigmoid, exact_sigmoid, -INFINITY, INFINITY},
     {"softplus", vec_softplus, exact_softplus, -INFINITY, INFINITY},
+    {"sin", vec_sin, W(sin), -LARGEST_ANGLE, LARGEST_ANGLE},
+    {"cos", vec_cos, W(cos), -LARGEST_ANGLE, LARGEST_ANGLE},
+    {"erf", vec_erf, W(erf), -INFINITY, INFINITY},
+    {"power (x^-2.7)", power_of, exact_power_of, -INFINITY, INFINITY},
+    {"power (1.7^x)", power_to, exact_power_to, -INFINITY, INFINITY},
     {"normal probability", probability, exact_probability, -INFINITY, INFINITY},
     {"normal density", density, exact_density, -INFINITY, INFINITY},
 };

@@ -23,11 +23,18 @@ from native import build, kernel_options
 BOUNDS = {
     "exp": 2.0,
     "expm1 (x <= 0)": 2.0,
+    "expm1": 3.0,
     "log": 2.0,
     "log1p (0 <= x <= 1)": 2.0,
+    "log1p": 3.0,
     "tanh": 3.0,
     "sigmoid": 3.0,
     "softplus": 3.0,
+    "sin": 2.0,
+    "cos": 2.0,
+    "erf": 3.0,
+    "power (x^-2.7)": 3.0,
+    "power (1.7^x)": 3.0,
     "normal probability": 6.0,
     "normal density": 3.0,
 }

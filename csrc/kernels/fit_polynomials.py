@@ -81,6 +81,46 @@ def log_remainder(z: mp.mpf) -> mp.mpf:
     return (2 * mp.atanh(s) - 2 * s) / s**3
 
 
+def pow_remainder(z: mp.mpf) -> mp.mpf:
+    """(log((1 + s) / (1 - s)) - 2 s - 2/3 s^3) / s^5 with z = s^2."""
+    if z < mp.mpf(10) ** -8:
+        return mp.mpf(2) / 5 + 2 * z / 7 + 2 * z**2 / 9
+    s = mp.sqrt(z)
+    return (2 * mp.atanh(s) - 2 * s - 2 * s**3 / 3) / s**5
+
+
+def sin_remainder(z: mp.mpf) -> mp.mpf:
+    """(sin(r) - r) / r^3 with z = r^2."""
+    if z < mp.mpf(10) ** -12:
+        return -mp.mpf(1) / 6 + z / 120
+    r = mp.sqrt(z)
+    return (mp.sin(r) - r) / r**3
+
+
+def cos_remainder(z: mp.mpf) -> mp.mpf:
+    """(cos(r) - 1 + r^2/2) / r^4 with z = r^2."""
+    if z < mp.mpf(10) ** -8:
+        return mp.mpf(1) / 24 - z / 720 + z**2 / 40320
+    return (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2
+
+
+def erf_remainder(z: mp.mpf) -> mp.mpf:
+    """erf(x) / x - 1 with z = x^2."""
+    if z < mp.mpf(10) ** -30:
+        return 2 / mp.sqrt(mp.pi) - 1
+    return mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1
+
+
+def parts(name: str, x: mp.mpf, count: int) -> None:
+    """Print x as a sum of `count` numbers of each type."""
+    for type_name, (bits, _) in TYPES.items():
+        left, found = x, []
+        for _ in range(count):
+            found.append(rounded(left, bits))
+            left -= found[-1]
+        print(f"{name} {type_name}: " + ", ".join(float(y).hex() for y in found))
+
+
 def scaled_erfc(center: float) -> Callable:
     """exp(a^2) erfc(a) (a + K) as a function of t = (a - K) / (a + K)."""
     k = mp.mpf(center)
@@ -105,6 +145,18 @@ def main() -> None:
         f = scaled_erfc(k)
         domain = (-1, (limit - k) / (limit + k))
         fit("erfc", f, lambda t, f=f: 1 / f(t), {type_name: domain}, (degree, degree))
+    fit("pow", pow_remainder, lambda z: z**2 / 2 + mp.mpf(1e-9),
+        dict.fromkeys(TYPES, (0, largest**2 * 1.0001)), (2, 8))  # fmt: skip
+    # A little more than pi/4: the multiple of pi/2 that is taken off may not be the nearest.
+    quarter = (mp.pi / 4 * mp.mpf("1.03")) ** 2
+    fit("sin", sin_remainder, lambda z: z + mp.mpf(1e-3),
+        dict.fromkeys(TYPES, (0, quarter)), (2, 6))  # fmt: skip
+    fit("cos", cos_remainder, lambda z: z**2 / mp.cos(mp.sqrt(z)) + mp.mpf(1e-5),
+        dict.fromkeys(TYPES, (0, quarter)), (2, 6))  # fmt: skip
+    fit("erf", erf_remainder, lambda z: 1 / (1 + erf_remainder(z)),
+        dict.fromkeys(TYPES, (0, 1)), (6, 11))  # fmt: skip
+    parts("pi/2", mp.pi / 2, 3)
+    parts("2/3", mp.mpf(2) / 3, 2)
 
 
 if __name__ == "__main__":
