@@ -32,7 +32,7 @@ from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
 CSRC = ROOT / "csrc"
-ONCE = ("cpu.c", "threads.c", "run.c", "shuffle.c")
+ONCE = ("cpu.c", "names.c", "threads.c", "run.c", "shuffle.c")
 TYPES = {"f32": [], "f64": ["-DFNN_DOUBLE"]}
 
 # The arithmetic contract needs -ffp-contract=off: a multiply-add fuses where the source says so.

@@ -64,6 +64,9 @@ typedef enum {
   FNN_STEPS
 } fnn_step_code;
 
+/* The name of a code; NULL if there is none of this number. */
+const char *fnn_step_name(int i);
+
 /* One step of a map: straight-line code on registers, which hold the elements of a tile of samples
  * (or, of what is the same for all samples, the elements themselves) without gaps; kernels/map.c
  * says what each code does. A register of which `uniform` has the bit holds one number, in each lane

@@ -42,6 +42,8 @@ void KERNEL(loss_rows)(int kind, real *values, real *dp, real *probability, cons
 void KERNEL(update)(int rule, real *w, const real *g, size_t g_row, real *const *slots,
                     const double *c, size_t rows, size_t row, size_t n);
 
+void KERNEL(map)(const fnn_step *steps, size_t n, real *const *registers, size_t rows);
+
 size_t KERNEL(multiply_adds)(real *x, size_t n);
 
 #endif

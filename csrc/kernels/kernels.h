@@ -133,6 +133,10 @@ typedef struct FN(fnn_kernels) {
   void (*update)(int rule, real *w, const real *g, size_t g_row, real *const *slots,
                  const double *c, size_t rows, size_t row, size_t n);
 
+  /* --- map.c ----------------------------------------------------------------------------- */
+  /* Does n steps in order for a tile of `rows` samples; register k lies at registers[k]. */
+  void (*map)(const fnn_step *steps, size_t n, real *const *registers, size_t rows);
+
   /* --- peak.c ---------------------------------------------------------------------------- */
   /* Nothing but multiply-adds of x[0] and x[1], whose sum goes to x[2]; returns their number. */
   size_t (*multiply_adds)(real *x, size_t n);

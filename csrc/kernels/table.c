@@ -35,5 +35,6 @@ const FN(fnn_kernels) THIS_TABLE = {
     .row_values = KERNEL(row_values),
     .loss_rows = KERNEL(loss_rows),
     .update = KERNEL(update),
+    .map = KERNEL(map),
     .multiply_adds = KERNEL(multiply_adds),
 };
