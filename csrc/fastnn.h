@@ -129,7 +129,7 @@ int fnn_set_isa(const char *name);
  * beyond its elements is zero in grad. */
 typedef struct {
   void *value, *grad; /* grad: NULL where no gradient is needed */
-  size_t stride, rows, features;
+  size_t stride, rows, features; /* stride 0: no batch axis */
   float density, grad_density; /* the share that is not 0, as a job has seen; -1: not yet */
 } fnn_tensor;
 
@@ -150,39 +150,79 @@ typedef enum {
   FNN_MERGE,           /* y = merge(x, z) */
   FNN_CALL,            /* the caller's own operation */
   FNN_UPDATE,          /* one optimizer step of `kernel`, from its gradient */
+  FNN_MAP,             /* the steps of `map` on every sample */
+  FNN_REDUCE,          /* y = the samples of x taken together, one after the other, by step `kind` */
+  FNN_CROSSENTROPY,    /* y = row values `kind` of prediction x and target z, and their gradient */
   FNN_OPERATIONS
 } fnn_code;
 
 enum { FNN_SKIP = 0, FNN_OVERWRITE = 1, FNN_ACCUMULATE = 2, FNN_FUSED = 3 };
 
-/* One operation, forward or backward. Unused indices are -1. */
+/* A register of a map: `size` elements of every sample (batched), or of all. */
+typedef enum {
+  FNN_SCRATCH = 0, /* made by a step */
+  FNN_NUMBER,      /* `number` */
+  FNN_SAMPLES,     /* the number of samples of the batch */
+  FNN_TENSOR,      /* the value of `tensor`, of which each sample has `size` elements */
+  FNN_MEMORY       /* `rows` runs of size / rows elements at `memory`, `row` apart: a constant, or a
+                      parameter as it is now */
+} fnn_register_source;
+typedef struct {
+  size_t size;
+  int32_t batched, source, tensor;
+  int32_t sink, mode; /* sink: 0 none, 1 the value and 2 the gradient of `tensor`; mode of the latter */
+  int32_t slot;       /* of scratch memory */
+  double number;
+  const void *memory;
+  size_t rows, row;
+} fnn_register;
+
+/* A map: first the prologue, on what is the same for all samples, then the steps for one tile of
+ * samples after the other. Scratch memory has `slots` slots of `slot` elements, whole vectors. */
+typedef struct {
+  const fnn_register *registers;
+  const fnn_step *prologue, *steps;
+  size_t n_registers, n_prologue, n_steps, slots, slot;
+  size_t tile; /* samples */
+  int waits;   /* it reads what an FNN_REDUCE has made */
+} fnn_map;
+
+/* One operation, forward, of losses and metrics, or backward. Unused indices are -1. */
 typedef struct {
   int32_t code, backward;
   int32_t x, z, y;              /* tensors: inputs and output */
   int32_t kernel, bias;         /* parameters */
   int32_t activation, merge, stream;
-  int32_t x_mode, z_mode;       /* backward: what to do to the gradients of x and z */
+  int32_t x_mode, z_mode;       /* backward, crossentropy: what to do to the gradients of x and z */
   int32_t kernel_mode, bias_mode; /* and to those of the parameters; FNN_FUSED: update at once */
   int32_t derivative;           /* dense backward: multiply dx by this activation's derivative */
   int32_t derivative_done;      /* dense backward: dy has been multiplied already */
   int32_t folded;               /* forward: left out when losses run; a loss writes y instead */
-  double a, b;
+  int32_t kind;                 /* reduce: fnn_step_code; crossentropy: fnn_row_value */
+  int32_t probability, weights; /* crossentropy: tensors; the output of a folded operation */
+  int32_t by_samples;           /* crossentropy: the gradient is divided by the number of rows */
+  int32_t phase, index;         /* the caller's own: what callback is told */
+  double a, b;                  /* crossentropy, a: the loss's weight */
   double derivative_slope;
+  double smoothing, delta, threshold; /* crossentropy */
   size_t outer, inner, row, offset; /* concatenate */
+  const fnn_map *map;
 } fnn_op;
 
-typedef enum { FNN_MEAN = 0, FNN_SUM, FNN_MEAN_WEIGHTED } fnn_reduction;
+/* How the values of a batch are added to a pair of running sums. v: a value, w its weight; n: the
+ * samples of the batch, r: the values of each sample. */
+typedef enum {
+  FNN_MEAN = 0,      /* sum(w v) / r,          n */
+  FNN_SUM,           /* sum(w v) n,            n */
+  FNN_MEAN_WEIGHTED, /* sum(w v) / sum(w) n,   n */
+  FNN_TOTAL          /* sum(w v),              0; a value of the whole batch counts once */
+} fnn_reduction;
 
-/* One loss or metric of the program. */
+/* A pair of running sums: of `values`, a tensor with or without a batch axis; weights: a tensor of
+ * one weight for each sample or for each value, or -1. Values of weight 0 are left out. */
 typedef struct {
-  int32_t kind;                    /* fnn_row_value, or -1: the caller's own */
-  int32_t prediction, probability; /* tensors; probability -1 or the output of the folded op */
-  int32_t target, weights;         /* tensors; weights -1: none */
-  int32_t mode, reduction;         /* losses: of the gradient; fnn_reduction */
-  double weight;                   /* losses: loss weight */
-  double smoothing, delta, threshold;
-  void *values;                    /* room for one value per row */
-} fnn_term;
+  int32_t values, weights, reduction, to;
+} fnn_sum;
 
 /* Where the rows of one tensor come from. Strides in bytes. */
 #define FNN_MAX_DIMENSIONS 8
@@ -211,12 +251,13 @@ typedef struct {
 typedef struct {
   fnn_type type;
   int rule; /* fnn_rule of the optimizer */
-  size_t n_ops, n_backward, n_losses, n_metrics, n_inputs, n_feeds, n_outputs;
+  size_t n_ops, n_scoring, n_backward, n_sums, n_inputs, n_feeds, n_outputs;
   fnn_tensor *tensors;
   fnn_param *params;
   const fnn_op *ops;      /* forward, in order */
+  const fnn_op *scoring;  /* losses and metrics: between forward and backward */
   const fnn_op *backward; /* backward and updates, in order */
-  const fnn_term *losses, *metrics;
+  const fnn_sum *sums;
   const fnn_feed *feeds;  /* inputs first (n_inputs of them), then targets and weights */
   const int32_t *outputs; /* tensors that a prediction copies out */
   fnn_callback callback;
@@ -233,7 +274,7 @@ typedef struct {
   const double *coefficients; /* training: FNN_COEFFICIENTS for every step */
   uint64_t seed;
   uint32_t step; /* number of the first step, for dropout */
-  double *sums;  /* one pair {sum of weighted values, sum of weights} per loss, then per metric */
+  double *sums;  /* pairs, see fnn_sum */
   void *const *outputs; /* prediction: contiguous, of the program's type; row 0 is row `first` */
   double *times; /* NULL, or fnn_times(program) sums of the seconds that each part took */
   int threads;          /* the largest team; scratch memory is for so many */

@@ -13,9 +13,10 @@ cdef extern from "fastnn.h" nogil:
         FNN_PREDICT, FNN_EVALUATE, FNN_TRAIN
     enum:
         FNN_DENSE, FNN_ACTIVATE, FNN_PRELU, FNN_SCALE, FNN_DROPOUT, FNN_CONCATENATE
-        FNN_MERGE, FNN_CALL, FNN_UPDATE
+        FNN_MERGE, FNN_CALL, FNN_UPDATE, FNN_MAP, FNN_REDUCE, FNN_CROSSENTROPY
         FNN_SKIP, FNN_OVERWRITE, FNN_ACCUMULATE, FNN_FUSED
-        FNN_MEAN, FNN_SUM, FNN_MEAN_WEIGHTED
+        FNN_MEAN, FNN_SUM, FNN_MEAN_WEIGHTED, FNN_TOTAL
+        FNN_NUMBER, FNN_SAMPLES, FNN_TENSOR, FNN_MEMORY
         FNN_SRC_F32, FNN_SRC_F64, FNN_SRC_U8, FNN_SRC_I8, FNN_SRC_U16, FNN_SRC_I16
         FNN_SRC_U32, FNN_SRC_I32, FNN_SRC_U64, FNN_SRC_I64, FNN_SRC_BOOL
         FNN_MAX_SLOTS, FNN_MAX_DIMENSIONS, FNN_COEFFICIENTS
@@ -29,15 +30,31 @@ cdef extern from "fastnn.h" nogil:
         void *grad
         void *slots[3]
         size_t rows, columns, ld
+    ctypedef struct fnn_step:
+        int32_t code, to, a, b, c, uniform, by_row
+        size_t outer, middle, inner, start, length
+        ptrdiff_t stride
+    ctypedef struct fnn_register:
+        size_t size
+        int32_t batched, source, tensor, sink, mode, slot
+        double number
+        const void *memory
+        size_t rows, row
+    ctypedef struct fnn_map:
+        const fnn_register *registers
+        const fnn_step *prologue
+        const fnn_step *steps
+        size_t n_registers, n_prologue, n_steps, slots, slot, tile
+        int waits
     ctypedef struct fnn_op:
         int32_t code, backward, x, z, y, kernel, bias, activation, merge, stream
         int32_t x_mode, z_mode, kernel_mode, bias_mode, derivative, derivative_done, folded
-        double a, b, derivative_slope
+        int32_t kind, probability, weights, by_samples, phase, index
+        double a, b, derivative_slope, smoothing, delta, threshold
         size_t outer, inner, row, offset
-    ctypedef struct fnn_term:
-        int32_t kind, prediction, probability, target, weights, mode, reduction
-        double weight, smoothing, delta, threshold
-        void *values
+        const fnn_map *map
+    ctypedef struct fnn_sum:
+        int32_t values, weights, reduction, to
     ctypedef struct fnn_feed:
         int32_t tensor, type
         const void *data
@@ -49,13 +66,13 @@ cdef extern from "fastnn.h" nogil:
     ctypedef struct fnn_program:
         fnn_type type
         int rule
-        size_t n_ops, n_backward, n_losses, n_metrics, n_inputs, n_feeds, n_outputs
+        size_t n_ops, n_scoring, n_backward, n_sums, n_inputs, n_feeds, n_outputs
         fnn_tensor *tensors
         fnn_param *params
         const fnn_op *ops
+        const fnn_op *scoring
         const fnn_op *backward
-        const fnn_term *losses
-        const fnn_term *metrics
+        const fnn_sum *sums
         const fnn_feed *feeds
         const int32_t *outputs
         fnn_callback callback
@@ -73,6 +90,7 @@ cdef extern from "fastnn.h" nogil:
         int threads, look, fixed
     int FNN_TIME_GATHER, FNN_TIME_LOSSES, FNN_TIME_SUMS, FNN_TIME_OPERATIONS
     bint fnn_is_sparse(fnn_type, float, size_t)
+    const char *fnn_step_name(int)
     size_t fnn_times(const fnn_program *)
     double fnn_peak_flops(fnn_type, int) nogil
     double fnn_peak_bytes(int) nogil

@@ -24,6 +24,17 @@ from fastnn.operations import ACTIVATIONS, COEFFICIENTS, MERGES, ROW_VALUES, RUL
 from fastnn.variable import aligned_zeros, row_stride
 
 
+def steps():
+    """Return the number of each step of a map, by name."""
+    numbers = {}
+    while fnn_step_name(len(numbers)) != NULL:
+        numbers[fnn_step_name(len(numbers)).decode()] = len(numbers)
+    return numbers
+
+
+STEPS = steps()
+
+
 # ---- process-wide settings --------------------------------------------------------------------
 
 if fnn_isa_error() != NULL:

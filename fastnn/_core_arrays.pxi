@@ -146,21 +146,17 @@ def row_values(values, str kind, target, prediction, double smoothing, double de
     """values[i] = loss or metric of row i; gradient[i] = scale dvalues[i]/dprediction[i]."""
     cdef fnn_program program
     cdef fnn_op op
-    cdef fnn_tensor tensors[2]
-    cdef fnn_term term
-    memset(&term, 0, sizeof(fnn_term))
+    cdef fnn_tensor tensors[3]
     clear(&program, &op, prediction.dtype == np.float64)
     tensor_of(&tensors[0], prediction, gradient)
     tensor_of(&tensors[1], target)
-    term.kind, term.prediction, term.target = ROW_VALUES.index(kind), 0, 1
-    term.probability = term.weights = -1
-    term.mode = FNN_SKIP if gradient is None else FNN_OVERWRITE
-    term.reduction, term.weight = FNN_SUM, scale
-    term.smoothing, term.delta, term.threshold = smoothing, delta, threshold
-    term.values = address(values)
+    tensor_of(&tensors[2], values.reshape(-1, 1))
+    op.code, op.kind = FNN_CROSSENTROPY, ROW_VALUES.index(kind)
+    op.x, op.z, op.y = 0, 1, 2
+    op.probability = op.weights = -1
+    op.x_mode = FNN_SKIP if gradient is None else FNN_OVERWRITE
+    op.a = scale
+    op.smoothing, op.delta, op.threshold = smoothing, delta, threshold
     program.tensors = tensors
-    if gradient is None:
-        program.metrics, program.n_metrics = &term, 1
-    else:
-        program.losses, program.n_losses = &term, 1
+    program.scoring, program.n_scoring = &op, 1
     run_once(&program, FNN_EVALUATE if gradient is None else FNN_TRAIN, prediction.shape[0])

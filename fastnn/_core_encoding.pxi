@@ -17,10 +17,8 @@ cdef class EncodedProgram:
     cdef fnn_program c
     cdef size_t first_target, first_weight  # in c.tensors, behind those of the program
     cdef fnn_feed *feeds  # one for each input, target and sample weight; Engine.bind fills them
-    cdef fnn_term *losses
-    cdef fnn_term *metrics
     cdef list values, gradients, tensor_storage  # arrays by storage; the storage of each tensor
-    cdef list target_arrays
+    cdef list target_arrays, weight_arrays
     cdef list variables
     cdef dict indices, parameter_gradients  # by id(variable)
     cdef list forward_numbers, backward_numbers  # of the program's operations, by those of c
@@ -38,7 +36,8 @@ cdef class EncodedProgram:
         self.c.ops = self.operations(program.forward, False, &self.c.n_ops)
         if self.learns:
             self.make_backward()
-        self.make_terms()
+        self.make_scoring()
+        self.make_sums()
         self.make_feeds()
 
     cdef void *block(self, size_t n, size_t size):
@@ -55,9 +54,14 @@ cdef class EncodedProgram:
         """Buffers for all tensors, then for the targets and the sample weights."""
         program, dtype = self.program, self.program.dtype
         strides = []
-        self.values, self.gradients, self.target_arrays = [], [], []
+        self.values, self.gradients, self.target_arrays, self.weight_arrays = [], [], [], []
         for storage in program.storages:
             stride = row_stride(storage.size, dtype) if storage.padded else storage.size
+            if not storage.batched:
+                strides.append(0)
+                self.values.append(aligned_zeros((1, stride), dtype))
+                self.gradients.append(None)
+                continue
             strides.append(stride)
             self.values.append(aligned_zeros((self.capacity, stride), dtype))
             wanted = storage.gradient and self.learns
@@ -84,6 +88,15 @@ cdef class EncodedProgram:
             values = aligned_zeros((self.capacity, t.stride), dtype)
             t.value = address(values)
             self.target_arrays.append(values)
+            if target.weights is None:
+                self.weight_arrays.append(None)
+                continue
+            size = int(np.prod(target.weights, dtype=np.int64))
+            t = &self.c.tensors[self.first_weight + k]
+            t.stride, t.rows, t.features = row_stride(size, dtype), 1, size
+            values = aligned_zeros((self.capacity, t.stride), dtype)
+            t.value = address(values)
+            self.weight_arrays.append(values)
 
     cdef int param(self, variable) except -1:
         return self.indices[id(variable)]
@@ -207,31 +220,119 @@ cdef class EncodedProgram:
                 self.keep.append(gradient)
                 p.grad = address(gradient)
 
-    cdef make_terms(self):
+    cdef make_scoring(self):
+        """Losses and metrics: superops, maps, reductions along the batch, calls of Python."""
+        operations = self.program.scoring if self.learns else self.program.evaluation
+        cdef fnn_op *ops = <fnn_op *>self.block(len(operations), sizeof(fnn_op))
+        cdef fnn_op *c
+        for k, op in enumerate(operations):
+            c = &ops[k]
+            c.x = c.z = c.y = c.kernel = c.bias = c.probability = c.weights = -1
+            attrs = op.attrs
+            if op.kind == "map":
+                c.code = FNN_MAP
+                c.map = self.map(attrs["map"])
+            elif op.kind == "reduce":
+                c.code, c.kind = FNN_REDUCE, STEPS[attrs["step"]]
+                c.x, c.y = op.inputs[0], op.output
+            elif op.kind == "crossentropy":
+                c.code, c.kind = FNN_CROSSENTROPY, ROW_VALUES.index(attrs["kernel"])
+                c.x, c.y = op.inputs[0], op.output
+                c.z = self.first_target + attrs["target"]
+                c.probability = attrs["probability"]
+                c.weights = self.first_weight + attrs["target"] if attrs["weighted"] else -1
+                c.x_mode, c.a, c.by_samples = attrs["mode"], attrs["weight"], attrs["by_samples"]
+            else:
+                c.code, c.index = FNN_CALL, attrs["index"]
+                c.phase = 2 if op.kind == "python_loss" else 3
+        self.c.scoring, self.c.n_scoring = ops, len(operations)
+
+    cdef const fnn_map *map(self, source) except NULL:
+        cdef fnn_map *map = <fnn_map *>self.block(1, sizeof(fnn_map))
+        cdef fnn_register *registers
+        cdef size_t lanes = 64 // np.dtype(self.program.dtype).itemsize
+        registers = <fnn_register *>self.block(len(source.registers), sizeof(fnn_register))
+        for k, register in enumerate(source.registers):
+            self.register(&registers[k], register)
+        map.registers, map.n_registers = registers, len(source.registers)
+        map.prologue, map.n_prologue = self.steps(source, source.prologue, lanes), len(source.prologue)
+        map.steps, map.n_steps = self.steps(source, source.steps, lanes), len(source.steps)
+        map.slots, map.slot, map.tile, map.waits = (
+            source.slots, source.slot, source.tile, source.waits
+        )
+        return map
+
+    cdef int register(self, fnn_register *c, register) except -1:
+        c.size, c.batched, c.slot = register.size, register.batched, register.slot
+        c.tensor = -1
+        if register.source is not None:
+            kind, *what = register.source
+            if kind == "number":
+                c.source, c.number = FNN_NUMBER, what[0]
+            elif kind == "rows":
+                c.source = FNN_SAMPLES
+            elif kind == "constant":
+                array = aligned_zeros((register.size,), self.program.dtype)
+                array[...] = what[0].reshape(-1)
+                self.keep.append(array)
+                c.source, c.memory, c.rows = FNN_MEMORY, address(array), 1
+            elif kind == "variable":
+                (variable,) = what
+                if variable.dtype != self.program.dtype:
+                    raise TypeError(
+                        f"Variable '{variable.path}' is of {variable.dtype}, and the model computes "
+                        f"in {self.program.dtype}: make it with dtype='{self.program.dtype}'"
+                    )
+                self.keep.append(variable.buffer)
+                c.source, c.memory = FNN_MEMORY, address(variable.buffer)
+                c.rows, c.row = variable.rows, variable.buffer.shape[1]
+            else:
+                first = {"target": self.first_target, "weights": self.first_weight}.get(kind, 0)
+                c.source, c.tensor = FNN_TENSOR, first + what[0]
+        if register.sink is not None:
+            kind, tensor, *mode = register.sink
+            c.tensor, c.sink = tensor, 2 if kind == "gradient" else 1
+            c.mode = mode[0] if mode else FNN_OVERWRITE
+        return 0
+
+    cdef const fnn_step *steps(self, source, steps, size_t lanes) except NULL:
+        cdef fnn_step *c = <fnn_step *>self.block(len(steps), sizeof(fnn_step))
+        registers = source.registers
+        for k, step in enumerate(steps):
+            operands = list(step.operands) + [-1] * (3 - len(step.operands))
+            fills = step.middle == -1  # of a step's result a vector is made
+            c[k].code, c[k].to = STEPS[step.code], step.to
+            c[k].a, c[k].b, c[k].c = operands
+            c[k].uniform = 0 if fills else sum(
+                1 << i for i, r in enumerate(operands) if r >= 0 and registers[r].uniform
+            )
+            c[k].by_row = step.by_row
+            c[k].outer = lanes if step.outer == -1 else step.outer
+            c[k].middle = lanes if fills else step.middle
+            c[k].inner, c[k].start = step.inner, step.start
+            c[k].length, c[k].stride = step.length, step.stride
+        return c
+
+    cdef make_sums(self):
+        """Where the values of losses and of metrics' states are added."""
         program = self.program
         reductions = {"sum_over_batch_size": FNN_MEAN, "sum": FNN_SUM,
                       "mean_with_sample_weight": FNN_MEAN_WEIGHTED}
-        self.c.n_losses, self.c.n_metrics = len(program.losses), len(program.metrics)
-        self.losses = <fnn_term *>self.block(self.c.n_losses, sizeof(fnn_term))
-        self.metrics = <fnn_term *>self.block(self.c.n_metrics, sizeof(fnn_term))
-        self.c.losses, self.c.metrics = self.losses, self.metrics
-        cdef fnn_term *c
-        for i, term in enumerate([*program.losses, *program.metrics]):
-            is_loss = i < len(program.losses)
-            c = &self.losses[i] if is_loss else &self.metrics[i - len(program.losses)]
-            c.kind = -1 if term.kind == "python" else ROW_VALUES.index(term.kind)
-            c.prediction = term.prediction
-            c.probability = term.probability if is_loss else -1
-            c.target = self.first_target + term.target
-            c.weights = -1
-            c.weight = 1.0
-            if is_loss:
-                c.weight, c.mode = term.weight, term.mode
-                c.reduction = reductions[term.reduction]
-            c.smoothing = term.attrs.get("smoothing", 0.0)
-            c.delta = term.attrs.get("delta", 1.0)
-            c.threshold = term.attrs.get("threshold", 0.5)
-            c.values = self.memory((self.capacity * self.c.tensors[c.prediction].rows,))
+        states = [state for metric in program.metrics for state in metric.states or ()]
+        cdef fnn_sum *sums = <fnn_sum *>self.block(len(program.losses) + len(states), sizeof(fnn_sum))
+        cdef size_t n = 0
+        for term in program.losses:
+            if term.value is not None:
+                sums[n].values, sums[n].to = term.values, term.accumulator
+                sums[n].reduction = reductions[term.reduction]
+                weighted = program.targets[term.target].weights is not None
+                sums[n].weights = self.first_weight + term.target if weighted else -1
+                n += 1
+        for state in states:
+            sums[n].values, sums[n].to = state.values, state.accumulator
+            sums[n].reduction, sums[n].weights = FNN_TOTAL, -1
+            n += 1
+        self.c.sums, self.c.n_sums = sums, n
 
     cdef make_feeds(self):
         cdef size_t n = len(self.program.inputs) + 2 * len(self.program.targets)

@@ -24,11 +24,12 @@ cdef class Engine:
     cdef readonly object program
     cdef readonly size_t capacity
     cdef readonly object sums
+    cdef readonly size_t done  # steps that the last call of train finished
     cdef double *sums_data
     cdef EncodedProgram encoded
     cdef fnn_program *c  # that of `encoded`
     cdef list sources  # of each feed
-    cdef list weight_arrays  # those of Python losses; None: no weights
+    cdef list weight_arrays  # of each target, for what is called in Python; None: no weights
     cdef size_t rows
     cdef void *scratch
     cdef size_t scratch_bytes
@@ -42,14 +43,14 @@ cdef class Engine:
     def __cinit__(self, program, capacity, *, bint training=True):
         self.program = program
         self.capacity = capacity
-        self.sums = np.zeros((len(program.accumulators), 2))
+        self.sums = np.zeros((program.sums, 2))
         self.sums_data = <double *>address(self.sums)
         self.encoded = EncodedProgram(program, capacity, training)
         self.c = &self.encoded.c
         self.c.callback = call_python
         self.c.context = <void *>self
         self.sources = [Source() for _ in range(self.c.n_inputs + 2 * len(program.targets))]
-        self.weight_arrays = [None] * len(program.targets)
+        self.weight_arrays = self.encoded.weight_arrays
 
     def __dealloc__(self):
         free(self.scratch)
@@ -99,33 +100,17 @@ cdef class Engine:
         for k, array in enumerate(targets):
             self.feed(position, array, self.encoded.first_target + k)
             position += 1
-        self.weight_arrays = [None] * len(self.program.targets)
-        for i in range(self.c.n_losses):
-            self.encoded.losses[i].weights = -1
-        for i in range(self.c.n_metrics):
-            self.encoded.metrics[i].weights = -1
-        for k, array in enumerate(weights):
-            if array is not None:
-                self.bind_weights(position, k, array)
-                position += 1
+        for k, target in enumerate(self.program.targets if targets else ()):
+            array = weights[k] if k < len(weights) else None
+            if target.weights is None:
+                if array is not None:
+                    raise ValueError("weights: the program was built without sample_weights")
+                continue
+            if array is None:
+                array = np.broadcast_to(np.ones((), self.program.dtype), (self.rows, *target.weights))
+            self.feed(position, array, self.encoded.first_weight + k)
+            position += 1
         self.c.n_feeds = position
-        return 0
-
-    cdef int bind_weights(self, size_t position, int k, array) except -1:
-        cdef size_t index = self.encoded.first_weight + k
-        cdef fnn_tensor *t = &self.c.tensors[index]
-        size = int(np.prod(array.shape[1:], dtype=np.int64))
-        t.stride, t.rows, t.features = row_stride(size, self.program.dtype), 1, size
-        values = aligned_zeros((self.capacity, t.stride), self.program.dtype)
-        t.value = address(values)
-        self.weight_arrays[k] = values
-        self.feed(position, array, index)
-        for i, term in enumerate(self.program.losses):
-            if term.target == k:
-                self.encoded.losses[i].weights = index
-        for i, term in enumerate(self.program.metrics):
-            if term.target == k and term.weighted:
-                self.encoded.metrics[i].weights = index
         return 0
 
     def unbind(self):
@@ -168,6 +153,7 @@ cdef class Engine:
         with nogil:
             result = fnn_run(self.c, job, self.scratch, &done)
         self.running = False
+        self.done = done
         if result:
             error, self.error = self.error, None
             raise error
@@ -233,7 +219,7 @@ cdef class Engine:
 
     def train(self, const int64_t[::1] rows, size_t batch_size, const double[:, ::1] coefficients,
               *, uint32_t step, uint64_t seed):
-        """Train on rows of the bound data, batch after batch; adds to `sums`.
+        """Train on rows of the bound data, batch after batch; adds to `sums`; `done` counts steps.
 
         Parameters
         ----------
@@ -247,6 +233,7 @@ cdef class Engine:
         seed : int
         """
         cdef fnn_job job
+        self.done = 0
         if not self.encoded.learns:
             raise ValueError("this engine was made with training=False")
         self.check(rows, batch_size)
@@ -384,12 +371,12 @@ cdef class Engine:
             return
         term = program.losses[index] if phase == 2 else program.metrics[index]
         target, weights = program.targets[term.target], self.weight_arrays[term.target]
-        first_weight = self.encoded.first_weight
         t = self.encoded.target_arrays[term.target]
         t = t[:n, : int(np.prod(target.shape, dtype=np.int64))].reshape(n, *target.shape)
         p = self.value(term.prediction, n).copy()
         if weights is not None:
-            weights = weights[:n, : self.c.tensors[first_weight + term.target].features]
+            weights = weights[:n, : int(np.prod(target.weights, dtype=np.int64))]
+            weights = weights.reshape(n, *target.weights)
         if phase == 3:
             term.compute(t, p, weights)
             return

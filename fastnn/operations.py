@@ -24,6 +24,7 @@ class Storage:
     index: int
     size: int  # elements of one sample
     padded: bool = True  # rows may be padded to whole cache lines
+    batched: bool = True  # else: one sample, the same for the whole batch
     gradient: bool = False  # a second buffer of the same layout holds dLoss/dvalue
 
 

@@ -59,10 +59,43 @@ def uninitialized() -> Iterator[None]:
         _initialized.reset(token)
 
 
+_trace: ContextVar[dict[Variable, Any] | None] = ContextVar("trace", default=None)
+_trace_dtype = ContextVar("trace_dtype", default="float32")
+
+as_leaf: list[Callable[[Variable, str], Any]] = []
+"""What makes a tensor of a variable that is read in a trace; `fastnn.ops` gives it."""
+
+
+@contextmanager
+def tracing(dtype: str) -> Iterator[dict[Variable, Any]]:
+    """Let variables be read as tensors within; yields what is assigned to them, by variable.
+
+    A later read sees what was assigned; the variables themselves do not change.
+    """
+    assigned: dict[Variable, Any] = {}
+    tokens = _trace.set(assigned), _trace_dtype.set(dtype)
+    try:
+        yield assigned
+    finally:
+        _trace.reset(tokens[0])
+        _trace_dtype.reset(tokens[1])
+
+
+def is_tracing() -> bool:
+    return _trace.get() is not None
+
+
+def trace_dtype() -> str:
+    return _trace_dtype.get()
+
+
 def _of_value(name: str) -> Callable[..., Any]:
     """Return the operator of this name for variables: that of the value."""
 
     def operator(self: Variable, *others: Any) -> Any:
+        if _trace.get() is None and not any(isinstance(x, Variable) for x in others):
+            return getattr(self._value, name)(*others)
+        others = tuple(x.value if isinstance(x, Variable) else x for x in others)
         return getattr(self.value, name)(*others)
 
     return operator
@@ -123,7 +156,7 @@ class Variable:
         self.buffer = aligned_zeros((rows, row_stride(columns, dtype)), dtype)
         self._value = self.view(self.buffer)
         if initializer is not None and _initialized.get():
-            self.value[...] = initializer(self.shape, dtype=self.dtype)
+            self._value[...] = initializer(self.shape, dtype=self.dtype)
 
     def view(self, buffer: np.ndarray) -> np.ndarray:
         """Return `buffer`, laid out like this variable's own, in the variable's shape."""
@@ -136,7 +169,11 @@ class Variable:
 
     @property
     def value(self) -> np.ndarray:
-        """The array itself, not a copy."""
+        """The array itself, not a copy; in a trace, the tensor that stands for it."""
+        assigned = _trace.get()
+        if assigned is not None:
+            known = assigned.get(self)
+            return as_leaf[0](self, _trace_dtype.get()) if known is None else known
         return self._value
 
     @value.setter
@@ -152,26 +189,37 @@ class Variable:
         return math.prod(self.shape)
 
     def numpy(self) -> np.ndarray:
-        """Return a copy of the value."""
-        return self.value.copy()
+        """Return a copy of the value; in a trace there is none, and the tensor says so."""
+        return self.value.copy() if _trace.get() is None else self.value.numpy()  # type: ignore[attr-defined]
 
     def assign(self, value: Any) -> None:
         """Set the value; raises ValueError if the shape differs."""
+        assigned = _trace.get()
+        if assigned is not None:
+            if isinstance(value, Variable):
+                value = value.value
+            if np.shape(getattr(value, "shape", np.empty(0))) and tuple(value.shape) != self.shape:
+                raise ValueError(
+                    f"Variable '{self.path}' has shape {self.shape}, got a value of shape "
+                    f"{tuple(value.shape)}: reduce it first"
+                )
+            assigned[self] = value
+            return
         value = np.asarray(value, dtype=self.dtype)
         if value.shape != self.shape:
             raise ValueError(
                 f"Variable '{self.path}' has shape {self.shape}, got a value of shape "
                 f"{value.shape}: pass an array of exactly that shape"
             )
-        self.value[...] = value
+        self._value[...] = value
 
     def assign_add(self, value: Any) -> None:
         """Add to the value; raises ValueError if the sum has another shape."""
-        self.assign(self.value + np.asarray(value))
+        self.assign(self.value + _plain(value))
 
     def assign_sub(self, value: Any) -> None:
         """Subtract from the value; raises ValueError if the difference has another shape."""
-        self.assign(self.value - np.asarray(value))
+        self.assign(self.value - _plain(value))
 
     __add__, __radd__ = _of_value("__add__"), _of_value("__radd__")
     __sub__, __rsub__ = _of_value("__sub__"), _of_value("__rsub__")
@@ -215,5 +263,14 @@ class Variable:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.value, dtype=dtype, copy=True)
 
+    # Tensors' own operators come first: array.__add__(variable) must not make a constant of it.
+    __array_priority__ = 100
+
     def __repr__(self) -> str:
         return f"<Variable {self.path} shape={self.shape} dtype={self.dtype}>"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Variable):
+        return value.value
+    return value if _trace.get() is not None else np.asarray(value)

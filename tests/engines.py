@@ -69,6 +69,9 @@ class Case:
             weighted_metrics=spread(self.weighted_metrics),
             loss_weights=self.loss_weights,
             targets=[None if y is None else y.shape[1:] for y in self.y],
+            sample_weights=self.weights and [
+                None if w is None else w.shape[1:] for w in self.weights
+            ],
             optimizer=optimizer,
             dtype=self.outputs[0].dtype,
             **options,
@@ -94,8 +97,7 @@ def train(case, cls, optimizer, *, epochs=3, batch=None, seed=7, shuffle=5, thre
     steps = -(-case.rows // batch)
     for _ in range(epochs):
         engine.reset()
-        for metric in prog.metric_objects:
-            metric.reset_state()
+        prog.reset()
         coefficients = optimizer.coefficients(optimizer.iterations, steps)
         rows = rng.permutation(case.rows)
         engine.train(rows, batch, coefficients, step=optimizer.iterations, seed=seed)

@@ -20,6 +20,7 @@ LEVELS = [
     {"_version", "lookup"},
     {"missing"},
     {"variable", "operations", "config"},
+    {"ops"},
     {"_core"},
     {"kernels", "numpy_engine"},
     {"activations", "initializers", "regularizers", "constraints", "losses", "optimizers"},

@@ -1,98 +1,83 @@
-/* The values and gradients of losses, the values of metrics, and their running sums. */
+/* Superops of losses, and the running sums of all losses and metrics. */
+#include <string.h>
+
 #include "worker.h"
 
-static double weight_of(const worker *w, const fnn_term *term, size_t sample, size_t run) {
-  if (term->weights < 0)
+static double weight_of(const worker *w, int weights, size_t sample, size_t run) {
+  if (weights < 0)
     return 1.0;
-  const fnn_tensor *t = &w->program->tensors[term->weights];
+  const fnn_tensor *t = &w->program->tensors[weights];
   return (double)at(t, sample)[size_of(t) == 1 ? 0 : run];
 }
 
-static double sum_of_weights(const worker *w, const fnn_term *term, size_t runs) {
-  double sum = 0.0;
-  for (size_t i = 0; i < w->n; i++)
-    for (size_t r = 0; r < runs; r++)
-      sum += weight_of(w, term, i, r);
-  return sum;
-}
-
-static void evaluate_term(worker *w, const fnn_term *term, int is_loss) {
-  const fnn_tensor *p = &w->program->tensors[term->prediction];
-  const fnn_tensor *t = &w->program->tensors[term->target];
-  const fnn_tensor *q = term->probability < 0 ? NULL : &w->program->tensors[term->probability];
-  const fnn_row_options options = {term->smoothing, term->delta, term->threshold};
+void FN(fnn_crossentropy)(worker *w, const fnn_op *op) {
+  const fnn_tensor *p = &w->program->tensors[op->x], *t = &w->program->tensors[op->z];
+  const fnn_tensor *v = &w->program->tensors[op->y];
+  const fnn_tensor *q = op->probability < 0 ? NULL : &w->program->tensors[op->probability];
+  const fnn_row_options options = {op->smoothing, op->delta, op->threshold};
   const size_t target_row = size_of(t) / p->rows;
-  const int learn = w->job->mode == FNN_TRAIN && p->grad && term->mode != FNN_SKIP;
-  double scale = term->weight;
-  if (is_loss && learn) {
-    if (term->reduction == FNN_MEAN)
-      scale /= (double)(w->n * p->rows);
-    else if (term->reduction == FNN_MEAN_WEIGHTED) {
-      enter(w, term->weights < 0 ? ROWS : WHOLE); /* it reads all weights of the batch */
-      const double sum = sum_of_weights(w, term, p->rows);
-      scale = sum != 0.0 ? scale / sum : 0.0;
-    }
-  }
+  const int is_loss = op->kind < FNN_LOSSES;
+  const int learn = w->job->mode == FNN_TRAIN && p->grad && op->x_mode != FNN_SKIP;
+  const double scale = op->by_samples ? op->a / (double)(w->n * p->rows) : op->a;
   enter(w, ROWS);
   w->values_visible = 0;
   const size_t row = run_stride(p), t_row = p->rows == 1 ? t->stride : target_row;
   /* All rows in one go, if they have one weight and are as far from one another. */
-  const int alike = term->weights < 0 && (p->rows == 1 || t->stride == size_of(t)) &&
+  const int alike = op->weights < 0 && (p->rows == 1 || t->stride == size_of(t)) &&
                     (!q || run_stride(q) == row);
   const size_t first = w->first * p->rows, last = w->last * p->rows;
   for (size_t i = first, n = alike ? last - first : 1; i < last; i += n) {
     const size_t sample = i / p->rows, r = i % p->rows;
     const real *prediction = (real *)p->value + i * row;
     const real *target = at(t, sample) + r * target_row;
-    real *values = (real *)term->values + i;
-    if (is_loss)
-      w->kernels->loss_rows(term->kind, values, learn ? (real *)p->grad + i * row : NULL,
-                            q ? (real *)q->value + i * run_stride(q) : NULL, target, t_row,
-                            prediction, row, (real)(scale * weight_of(w, term, sample, r)),
-                            &options, n, p->features, term->mode == FNN_ACCUMULATE);
-    else
-      w->kernels->row_values(term->kind, values, target, t_row, prediction, row, &options, n,
+    real *values = (real *)v->value + i, *d = learn ? (real *)p->grad + i * row : NULL;
+    const double weight = weight_of(w, op->weights, sample, r);
+    if (!is_loss) {
+      w->kernels->row_values(op->kind, values, target, t_row, prediction, row, &options, n,
                              p->features);
+      continue;
+    }
+    if (weight == 0 && d) { /* whatever the row holds */
+      if (op->x_mode == FNN_OVERWRITE)
+        memset(d, 0, p->features * sizeof(real));
+      d = NULL;
+    }
+    w->kernels->loss_rows(op->kind, values, d, q ? (real *)q->value + i * run_stride(q) : NULL,
+                          target, t_row, prediction, row, (real)(scale * weight), &options, n,
+                          p->features, op->x_mode == FNN_ACCUMULATE);
   }
 }
 
-/* Adds the batch's row values in their order to the running sums. */
-static void add_sums(const worker *w, const fnn_term *term, int is_loss, double *sums) {
-  const size_t runs = w->program->tensors[term->prediction].rows;
-  double values = 0.0;
-  for (size_t i = 0; i < w->n; i++)
-    for (size_t r = 0; r < runs; r++)
-      values += weight_of(w, term, i, r) * (double)((real *)term->values)[i * runs + r];
-  if (!is_loss) {
-    sums[0] += values;
-    sums[1] += sum_of_weights(w, term, runs);
-    return;
+/* Adds the batch's values in their order to the running sums. */
+static void add_sums(const worker *w, const fnn_sum *s, double *sums) {
+  const fnn_tensor *t = &w->program->tensors[s->values];
+  const size_t runs = size_of(t), samples = t->stride || s->reduction != FNN_TOTAL ? w->n : 1;
+  double values = 0.0, weights = 0.0;
+  for (size_t i = 0; i < samples; i++) {
+    const real *v = at(t, i);
+    for (size_t r = 0; r < runs; r++) {
+      const double weight = weight_of(w, s->weights, i, r);
+      weights += weight;
+      if (weight != 0)
+        values += weight * (double)v[r];
+    }
   }
   const double n = (double)w->n;
-  if (term->reduction == FNN_MEAN)
-    values /= (double)runs;
-  else if (term->reduction == FNN_SUM)
-    values *= n;
-  else {
-    const double sum = sum_of_weights(w, term, runs);
-    values = sum != 0.0 ? values / sum * n : 0.0;
+  switch ((fnn_reduction)s->reduction) {
+  case FNN_MEAN:
+    sums[0] += values / (double)runs;
+    break;
+  case FNN_SUM:
+    sums[0] += values * n;
+    break;
+  case FNN_MEAN_WEIGHTED:
+    sums[0] += weights != 0 ? values / weights * n : 0.0;
+    break;
+  case FNN_TOTAL:
+    sums[0] += values;
+    return;
   }
-  sums[0] += values;
   sums[1] += n;
-}
-
-int FN(fnn_losses_and_metrics)(worker *w) {
-  const fnn_program *p = w->program;
-  for (size_t i = 0; i < p->n_losses + p->n_metrics; i++) {
-    const int is_loss = i < p->n_losses;
-    const size_t index = is_loss ? i : i - p->n_losses;
-    const fnn_term *term = is_loss ? &p->losses[index] : &p->metrics[index];
-    if (term->kind >= 0)
-      evaluate_term(w, term, is_loss);
-    else if (FN(fnn_call)(w, is_loss ? 2 : 3, index))
-      return 1;
-  }
-  return 0;
 }
 
 void FN(fnn_sums)(worker *w) {
@@ -100,11 +85,7 @@ void FN(fnn_sums)(worker *w) {
   if (!w->values_visible)
     barrier(w);
   if (w->thread == 0 && w->job->sums)
-    for (size_t i = 0; i < p->n_losses + p->n_metrics; i++) {
-      const int is_loss = i < p->n_losses;
-      const fnn_term *term = is_loss ? &p->losses[i] : &p->metrics[i - p->n_losses];
-      if (term->kind >= 0)
-        add_sums(w, term, is_loss, w->job->sums + 2 * i);
-    }
+    for (size_t i = 0; i < p->n_sums; i++)
+      add_sums(w, &p->sums[i], w->job->sums + 2 * p->sums[i].to);
   w->since = WHOLE; /* the next batch must not overwrite what is still being read */
 }

@@ -152,6 +152,15 @@ int FN(fnn_execute)(worker *w, const fnn_op *op, int phase, size_t index) {
     break;
   case FNN_CALL:
     return FN(fnn_call)(w, phase, index);
+  case FNN_MAP:
+    FN(fnn_map)(w, op);
+    break;
+  case FNN_REDUCE:
+    FN(fnn_reduce)(w, op);
+    break;
+  case FNN_CROSSENTROPY:
+    FN(fnn_crossentropy)(w, op);
+    break;
   case FNN_OPERATIONS:
     break;
   }

@@ -15,8 +15,8 @@
  * batches are divided evenly. Work is divided over outputs, and over sums only at a place that
  * their length decides (dense.c), so the bits do not depend on it.
  *
- * The files here, which share worker.h: gather.c, dense.c, operations.c, losses.c, updates.c do the
- * parts of a step; divide.c divides work while it is done. Compiled once per element type.
+ * The files here, which share worker.h: gather.c, dense.c, operations.c, map.c, losses.c, updates.c do
+ * the parts of a step; divide.c divides work while it is done. Compiled once per element type.
  */
 #include <string.h>
 
@@ -64,8 +64,9 @@ static int pass(worker *w, size_t begin) {
       copy_outputs(w, begin);
     return 0;
   }
-  if (FN(fnn_losses_and_metrics)(w))
-    return 1;
+  for (size_t i = 0; i < p->n_scoring; i++)
+    if (FN(fnn_execute)(w, &p->scoring[i], p->scoring[i].phase, (size_t)p->scoring[i].index))
+      return 1;
   timed(w, FNN_TIME_LOSSES);
   for (size_t i = 0; mode == FNN_TRAIN && i < p->n_backward; i++) {
     if (FN(fnn_execute)(w, &p->backward[i], 1, i))
@@ -79,8 +80,11 @@ static int pass(worker *w, size_t begin) {
 #define MOST_SAMPLES 96   /* whose tensors stay in L2 */
 
 static int is_by_sample(const worker *w, const fnn_op *op) {
+  if (op->code == FNN_MAP)
+    return !op->map->waits;
   if (op->code != FNN_DENSE)
-    return op->code != FNN_CALL && !(op->code == FNN_PRELU && op->backward);
+    return op->code != FNN_CALL && op->code != FNN_REDUCE &&
+           !(op->code == FNN_PRELU && op->backward);
   const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
   if (op->backward && op->x_mode == FNN_SKIP)
     return 1;
@@ -101,12 +105,9 @@ static int passes_in_parts(const worker *w) {
   for (size_t i = 0; train && i < p->n_backward; i++)
     if (!is_by_sample(w, &p->backward[i]))
       return 0;
-  for (size_t i = 0; w->job->mode != FNN_PREDICT && i < p->n_losses + p->n_metrics; i++) {
-    const int is_loss = i < p->n_losses;
-    const fnn_term *term = is_loss ? &p->losses[i] : &p->metrics[i - p->n_losses];
-    if (term->kind < 0 || (is_loss && train && term->reduction == FNN_MEAN_WEIGHTED))
+  for (size_t i = 0; w->job->mode != FNN_PREDICT && i < p->n_scoring; i++)
+    if (!is_by_sample(w, &p->scoring[i]))
       return 0;
-  }
   return 1;
 }
 
@@ -119,6 +120,10 @@ static int step(worker *w, size_t begin) {
     FN(fnn_offer)(w, w->first, w->last);
     while (FN(fnn_take)(w, FEWEST_SAMPLES, MOST_SAMPLES, &w->first, &w->last) >= 0)
       pass(w, begin);
+    w->first = w->last = 0; /* what maps find for the whole batch, thread 0 writes once */
+    for (size_t i = 0; w->thread == 0 && w->job->mode != FNN_PREDICT && i < p->n_scoring; i++)
+      if (p->scoring[i].code == FNN_MAP)
+        FN(fnn_map)(w, &p->scoring[i]);
     w->values_visible = 0; /* also of a thread that came too late for any */
   } else if (pass(w, begin)) {
     return 1;
@@ -191,6 +196,12 @@ int FN(fnn_run)(const fnn_program *program, const fnn_job *job, int threads, voi
 
 size_t FN(fnn_scratch)(const fnn_program *p, size_t batch) {
   size_t most = 0;
+  for (size_t i = 0; i < p->n_scoring; i++)
+    if (p->scoring[i].code == FNN_MAP) {
+      const size_t need = FN(fnn_map_scratch)(p->scoring[i].map);
+      if (need > most)
+        most = need;
+    }
   for (int backward = 0; backward < 2; backward++)
     for (size_t i = 0; i < (backward ? p->n_backward : p->n_ops); i++) {
       const fnn_op *op = backward ? &p->backward[i] : &p->ops[i];

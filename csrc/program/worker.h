@@ -135,9 +135,14 @@ int FN(fnn_copies_weights)(const worker *w, const fnn_op *op);
 int FN(fnn_execute)(worker *w, const fnn_op *op, int phase, size_t index);
 int FN(fnn_call)(worker *w, int phase, size_t index);
 
-/* losses.c: the batch's losses, their gradients, and metrics; not 0: stop. Their running sums. */
-int FN(fnn_losses_and_metrics)(worker *w);
+/* losses.c: a loss that is a superop, its gradient too; the running sums of losses and metrics. */
+void FN(fnn_crossentropy)(worker *w, const fnn_op *op);
 void FN(fnn_sums)(worker *w);
+
+/* map.c: a map on this thread's samples; a reduction along the batch; elements of scratch memory. */
+void FN(fnn_map)(worker *w, const fnn_op *op);
+void FN(fnn_reduce)(worker *w, const fnn_op *op);
+size_t FN(fnn_map_scratch)(const fnn_map *map);
 
 /* updates.c: the optimizer's step for `rows` rows of n parameters from element `offset` on; for all
  * of one parameter. */

@@ -1,4 +1,4 @@
-"""Losses: what training makes small.
+"""Losses: what training minimizes.
 
 Every loss exists as a class (`MeanSquaredError()`) and as a function giving one value per row
 (`mean_squared_error(y_true, y_pred)`), and has short names for ``compile(loss="mse")``.
@@ -11,74 +11,35 @@ from typing import Any
 
 from fastnn import lookup
 from fastnn.losses.base import FunctionLoss, Loss
-from fastnn.losses.standard import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    Huber,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    SparseCategoricalCrossentropy,
-    binary_crossentropy,
-    categorical_crossentropy,
-    huber,
-    mean_absolute_error,
-    mean_squared_error,
-    sparse_categorical_crossentropy,
-)
+from fastnn.losses.registry import CLASSES, FUNCTIONS, NAMES
+from fastnn.losses.standard import *  # noqa: F403
 from fastnn.missing import explain_missing, instead
 
 __all__ = [
-    "BinaryCrossentropy",
-    "CategoricalCrossentropy",
     "FunctionLoss",
-    "Huber",
     "Loss",
-    "MeanAbsoluteError",
-    "MeanSquaredError",
-    "SparseCategoricalCrossentropy",
-    "binary_crossentropy",
-    "categorical_crossentropy",
     "deserialize",
     "flavor",
     "get",
-    "huber",
-    "mean_absolute_error",
-    "mean_squared_error",
     "resolve",
     "serialize",
-    "sparse_categorical_crossentropy",
+    *CLASSES,
+    *NAMES,
 ]
 
-_CLASSES: tuple[type[Loss], ...] = (
-    BinaryCrossentropy, CategoricalCrossentropy, Huber, MeanAbsoluteError, MeanSquaredError,
-    SparseCategoricalCrossentropy,
-)  # fmt: skip
+# Every loss under its class's name and all names of its function: losses.MSE is Keras's, too.
+globals().update(CLASSES)
+globals().update({name: FUNCTIONS[made.function.__name__] for name, made in NAMES.items()})
+globals().update({
+    name.upper(): globals()[name] for name in NAMES if len(name) <= 4 and "_" not in name
+})  # fmt: skip
 
 _LOOKUP = lookup.Lookup(
     "loss",
-    {
-        "bce": BinaryCrossentropy,
-        "binary_crossentropy": BinaryCrossentropy,
-        "categorical_crossentropy": CategoricalCrossentropy,
-        "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
-        "huber": Huber,
-        "huber_loss": Huber,
-        "mae": MeanAbsoluteError,
-        "mean_absolute_error": MeanAbsoluteError,
-        "mse": MeanSquaredError,
-        "mean_squared_error": MeanSquaredError,
-        **{cls.__name__: cls for cls in _CLASSES},
-    },
+    {**NAMES, **CLASSES},
     base=Loss,
     instead=functools.partial(instead, __name__),
-    functions={
-        mean_squared_error: MeanSquaredError,
-        mean_absolute_error: MeanAbsoluteError,
-        huber: Huber,
-        binary_crossentropy: BinaryCrossentropy,
-        categorical_crossentropy: CategoricalCrossentropy,
-        sparse_categorical_crossentropy: SparseCategoricalCrossentropy,
-    },
+    functions={function: NAMES[name] for name, function in FUNCTIONS.items()},
     also=["crossentropy"],  # see `resolve`
 )
 

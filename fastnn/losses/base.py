@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn import config
-from fastnn.numpy_engine.losses import ROW_GRADIENTS, ROW_VALUES
+from fastnn import config, ops
+from fastnn.ops.operation import holds_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,16 +16,17 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 REDUCTIONS = ("sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none")
-DERIVATIVE = (
-    "the derivative of each row's value by y_pred, an array of y_pred's shape (or of the one "
-    "number, if there is one for the whole batch)"
-)
 
 
 class Loss:
     """Base of all losses; subclass it to write your own.
 
-    A subclass gives `call` (one value per row) and `gradient` (what backpropagation starts from).
+    A subclass gives `call` (one value per row), in functions of `fastnn.ops` or NumPy. It is called
+    once, with tensors in the place of arrays: what it records is differentiated and compiled.
+    Where that cannot be, a method ``gradient(y_true, y_pred)`` states the derivative of each row's
+    value by that row of `y_pred`, in its shape; it is used in the place of the derived one, and
+    checked by differences when it is first trained, unless ``gradient_is_exact = False`` says that
+    it is meant to be another.
 
     Parameters
     ----------
@@ -44,14 +45,12 @@ class Loss:
     >>> class Quartic(Loss):
     ...     def call(self, y_true, y_pred):
     ...         return np.mean((y_pred - y_true) ** 4, axis=-1)
-    ...     def gradient(self, y_true, y_pred):
-    ...         return 4 * (y_pred - y_true) ** 3 / y_pred.shape[-1]
     >>> Quartic()([[0.0]], [[2.0]])
     16.0
     """
 
-    kind = "python"
-    """A name in operations.LOSSES, which both engines know, or "python"."""
+    gradient_is_exact = True
+    """Whether a stated `gradient` is the derivative of `call`; False: one of your own making."""
 
     _gradient_checked = False
 
@@ -69,32 +68,27 @@ class Loss:
             )
         self.name = name or config.snake_case(type(self).__name__)
         self.reduction = reduction
-        self.attrs: dict[str, float] = {}  # what the engines' kernel of this kind needs
 
     def call(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
         """Return one value per row of `y_pred` (its last axis is reduced).
 
         y of shape (n,) comes as (n, 1) if that is the shape of the predictions.
         """
-        if self.kind == "python":
-            raise NotImplementedError(
-                f"{type(self).__name__} has no call(y_true, y_pred): return one value per row"
-            )
-        return row_values(self.kind, self.attrs, y_true, y_pred)
+        raise NotImplementedError(
+            f"{type(self).__name__} has no call(y_true, y_pred): return one value per row"
+        )
 
     def gradient(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
-        """Return the derivative of each row's value by that row of `y_pred`, in its shape."""
-        self.require_gradient()
-        t, p = _matrices(y_true, y_pred)
-        return ROW_GRADIENTS[self.kind](t, p, self.attrs).reshape(y_pred.shape)
+        """Return the derivative of each row's value by that row of `y_pred`, in its shape.
 
-    def require_gradient(self) -> None:
-        """Raise ValueError if the loss cannot be trained with."""
-        if self.kind == "python" and getattr(self.gradient, "__func__", None) is Loss.gradient:
-            raise ValueError(
-                f"Loss '{self.name}' has no gradient: training needs one. Give its class a method "
-                f"gradient(y_true, y_pred) that returns {DERIVATIVE}"
-            )
+        Only for losses that cannot be traced, or are to learn from another slope than their own.
+        """
+        raise NotImplementedError(f"{type(self).__name__} states no gradient: it is derived")
+
+    @property
+    def states_gradient(self) -> bool:
+        """Whether the loss has a `gradient` of its own."""
+        return getattr(self.gradient, "__func__", None) is not Loss.gradient
 
     def __call__(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
@@ -113,7 +107,9 @@ class Loss:
         -------
         float, or ndarray for ``reduction="none"``
         """
-        t, p = fitted(self.kind, y_true, y_pred)
+        if holds_tensor((y_true, y_pred, sample_weight)):
+            return self._reduced(y_true, y_pred, sample_weight)
+        t, p = fitted(kind_of(self), y_true, y_pred)
         values = np.asarray(self.call(t, p))
         weights = np.ones_like(values)
         if sample_weight is not None:
@@ -128,12 +124,29 @@ class Loss:
             return float(total / weight) if weight else 0.0
         return float(total / max(values.size, 1))
 
+    def _reduced(self, y_true: Any, y_pred: Any, sample_weight: Any) -> Any:
+        """The same for tensors, where a loss is a part of another."""
+        values = self.call(y_true, y_pred)
+        weights = None
+        if sample_weight is not None:
+            weights = ops.convert_to_tensor(sample_weight)
+            while ops.ndim(weights) < ops.ndim(values):
+                weights = ops.expand_dims(weights, -1)
+            values = ops.multiply(values, weights)
+        if self.reduction == "none":
+            return values
+        if self.reduction == "sum":
+            return ops.sum(values)
+        if self.reduction == "mean_with_sample_weight" and weights is not None:
+            return ops.divide_no_nan(ops.sum(values), ops.sum(weights))
+        return ops.mean(values)
+
     def rows(
         self, y_true: np.ndarray, y_pred: np.ndarray, *, gradients: bool
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the values of a batch as a vector, and the gradient in y_pred's shape or None.
 
-        For the engines, which call it for losses of kind "python". A loss that gives one value
+        For the engines, which call it for losses that are not traced. A loss that gives one value
         for the whole batch is taken as the mean over its samples.
         """
         n = len(y_pred)
@@ -205,25 +218,54 @@ class Loss:
 
 
 class FunctionLoss(Loss):
-    """A Python function ``f(y_true, y_pred)`` as a loss; to train, it needs ``f.gradient``."""
+    """A function ``f(y_true, y_pred)`` as a loss; ``f.gradient`` may state its derivative."""
 
     def __init__(self, function: Callable[..., Any], name: str | None = None) -> None:
         super().__init__(name or getattr(function, "__name__", type(function).__name__))
         self.function = function
+        self.gradient_is_exact = getattr(function, "gradient_is_exact", True)
 
     def call(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
         return self.function(y_true, y_pred)
 
     def gradient(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
-        self.require_gradient()
         return self.function.gradient(y_true, y_pred)  # type: ignore[attr-defined]
 
-    def require_gradient(self) -> None:
-        if getattr(self.function, "gradient", None) is None:
-            raise ValueError(
-                f"Loss function '{self.name}' has no gradient: training needs one. Set "
-                f"{self.name}.gradient to a function of (y_true, y_pred) that returns {DERIVATIVE}"
-            )
+    @property
+    def states_gradient(self) -> bool:
+        return getattr(self.function, "gradient", None) is not None
+
+
+class RowLoss(Loss):
+    """A built-in loss: a function of this package that gives one value for each row.
+
+    Classes are made of such functions by `row_loss`.
+    """
+
+    function: Any  # (y_true, y_pred, **options)
+    options: dict[str, Any]
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return type(self).function(y_true, y_pred, **self.options)
+
+    @property
+    def _kind(self) -> str:
+        if type(self).call is not RowLoss.call:
+            return ""
+        logits = "_logits" if self.options.get("from_logits") else ""
+        return type(self).function.__name__ + logits
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **self.options}
+
+
+def kind_of(term: Any) -> str:
+    """Return the name of the built-in function that a loss or metric is, "" of one of one's own.
+
+    With ``_logits`` behind it where predictions are logits. Only advice and checks go by it, never
+    what is computed.
+    """
+    return getattr(term, "_kind", "")
 
 
 # --- what a function of the user's returns ---------------------------------------------------
@@ -249,7 +291,7 @@ def fitted(kind: str, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[np.ndarray,
     if p.dtype not in (np.float32, np.float64):
         p = p.astype(config.floatx())
     t = np.asarray(y_true)
-    if kind == "python":
+    if not kind:
         return aligned(t, p).astype(p.dtype), p
     sparse = kind.startswith("sparse_")
     expected = p.shape[:-1] if sparse else p.shape
@@ -274,16 +316,6 @@ def aligned(t: np.ndarray, p: np.ndarray) -> np.ndarray:
     (n,) and (n, 1) would broadcast to (n, n), whose mean looks like a loss and is none.
     """
     return t.reshape(p.shape) if (*t.shape, 1) == p.shape or t.shape == (*p.shape, 1) else t
-
-
-def row_values(kind: str, attrs: dict[str, float], t: np.ndarray, p: np.ndarray) -> np.ndarray:
-    """Return one value of `kind` for each row, arrays as `fitted` makes them."""
-    return ROW_VALUES[kind](*_matrices(t, p), attrs).reshape(p.shape[:-1])
-
-
-def _matrices(t: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    p = p.reshape(-1, p.shape[-1]) if p.ndim else p.reshape(1, 1)
-    return t.reshape(len(p), -1), p
 
 
 def spread(sample_weight: ArrayLike, values: np.ndarray) -> np.ndarray:

@@ -1,110 +1,136 @@
-"""The losses of Keras: each as a class, and as a function that gives one value per row."""
+"""The losses of Keras, each one function in ops that gives one value for each row."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import Any
 
-from fastnn.losses.base import Loss, fitted
+from fastnn import config, ops
+from fastnn.losses.registry import FUNCTIONS, loss
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import ArrayLike
-
-# --- the losses ------------------------------------------------------------------------------
+# --- regression ------------------------------------------------------------------------------
 
 
-class MeanSquaredError(Loss):
+@loss("MeanSquaredError", "mse")
+def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
     """Mean over the last axis of (y_pred - y_true)^2."""
-
-    kind = "mean_squared_error"
-
-    def __init__(
-        self,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = "mean_squared_error",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
+    return ops.mean(ops.square(y_pred - y_true), axis=-1)
 
 
-class MeanAbsoluteError(Loss):
+@loss("MeanAbsoluteError", "mae")
+def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
     """Mean over the last axis of abs(y_pred - y_true)."""
-
-    kind = "mean_absolute_error"
-
-    def __init__(
-        self,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = "mean_absolute_error",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
+    return ops.mean(ops.absolute(y_pred - y_true), axis=-1)
 
 
-class Huber(Loss):
+@loss("MeanAbsolutePercentageError", "mape")
+def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
+    """100 times the mean of abs((y_true - y_pred) / y_true); smaller targets count as epsilon."""
+    scale = ops.maximum(ops.absolute(y_true), config.epsilon())
+    return 100.0 * ops.mean(ops.absolute((y_true - y_pred) / scale), axis=-1)
+
+
+@loss("MeanSquaredLogarithmicError", "msle")
+def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
+    """Mean of (log(1 + y_true) - log(1 + y_pred))^2; what is not positive counts as epsilon."""
+    small = config.epsilon()
+    first = ops.log(ops.maximum(y_pred, small) + 1.0)
+    second = ops.log(ops.maximum(y_true, small) + 1.0)
+    return ops.mean(ops.square(first - second), axis=-1)
+
+
+def _positive_delta(who: str, delta: float) -> None:
+    if not delta > 0:
+        raise ValueError(f"{who}: expected a positive delta, got {delta!r}")
+
+
+@loss("Huber", "huber_loss", name="huber_loss", check=_positive_delta)
+def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
     """Squared error near zero, absolute error beyond `delta` (Huber 1964).
 
-    With e = y_pred - y_true: e^2/2 where abs(e) <= delta, else delta abs(e) - delta^2/2.
+    With e = abs(y_pred - y_true): e^2/2 where e <= delta, else delta e - delta^2/2.
     """
-
-    kind = "huber"
-
-    def __init__(
-        self,
-        delta: float = 1.0,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = "huber_loss",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(name, reduction, dtype)
-        if not delta > 0:
-            raise ValueError(f"Huber: expected a positive delta, got {delta!r}")
-        self.delta = float(delta)
-        self.attrs = {"delta": self.delta}
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "delta": self.delta}
+    error = ops.absolute(y_pred - y_true)
+    near = ops.minimum(error, delta)
+    return ops.mean(near * (error - 0.5 * near), axis=-1)
 
 
-class _Crossentropy(Loss):
-    """What the crossentropies share: logits or probabilities, smoothing, the last axis."""
-
-    smoothable = True
-
-    def __init__(
-        self,
-        from_logits: bool,
-        label_smoothing: float,
-        axis: int,
-        reduction: str | None,
-        name: str | None,
-    ) -> None:
-        super().__init__(name, reduction)
-        if axis != -1:
-            raise ValueError(
-                f"{type(self).__name__}: expected axis=-1, got {axis!r}: the classes must be on "
-                "the last axis, move them there"
-            )
-        if not 0 <= label_smoothing <= 1:
-            raise ValueError(
-                f"{type(self).__name__}: expected label_smoothing from 0 to 1, got "
-                f"{label_smoothing!r}"
-            )
-        self.from_logits = bool(from_logits)
-        self.label_smoothing = float(label_smoothing)
-        if self.from_logits:
-            self.kind += "_logits"
-        if self.label_smoothing:
-            self.attrs = {"smoothing": self.label_smoothing}
-
-    def get_config(self) -> dict[str, Any]:
-        settings = {**super().get_config(), "from_logits": self.from_logits}
-        if self.smoothable:
-            settings["label_smoothing"] = self.label_smoothing
-        return settings
+@loss("LogCosh", "logcosh", "log_cosh_loss", name="log_cosh")
+def log_cosh(y_true: Any, y_pred: Any) -> Any:
+    """Mean of log(cosh(y_pred - y_true)): about e^2/2 near zero, abs(e) - log 2 far away."""
+    error = y_pred - y_true
+    return ops.mean(error + ops.softplus(-2.0 * error) - math.log(2.0), axis=-1)
 
 
-class BinaryCrossentropy(_Crossentropy):
+@loss("Poisson")
+def poisson(y_true: Any, y_pred: Any) -> Any:
+    """Mean of y_pred - y_true log(y_pred)."""
+    return ops.mean(y_pred - y_true * ops.log(y_pred + config.epsilon()), axis=-1)
+
+
+@loss("KLDivergence", "kld", "kullback_leibler_divergence")
+def kl_divergence(y_true: Any, y_pred: Any) -> Any:
+    """Sum of y_true log(y_true / y_pred), both moved into epsilon .. 1."""
+    t = ops.clip(y_true, config.epsilon(), 1.0)
+    p = ops.clip(y_pred, config.epsilon(), 1.0)
+    return ops.sum(t * ops.log(t / p), axis=-1)
+
+
+@loss("CosineSimilarity", arguments=("axis", "reduction", "name", "dtype"))
+def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
+    """Minus the cosine of the angle between y_true and y_pred: -1 where they point one way."""
+    return -ops.sum(ops.normalize(y_true, axis) * ops.normalize(y_pred, axis), axis=axis)
+
+
+# --- margins: labels -1 and 1; 0 counts as -1 ------------------------------------------------
+
+
+def _signs(y_true: Any) -> Any:
+    """Return labels 0 and 1 as -1 and 1; other labels stay."""
+    binary = ops.all(ops.logical_or(ops.equal(y_true, 0.0), ops.equal(y_true, 1.0)))
+    return ops.where(binary, 2.0 * y_true - 1.0, y_true)
+
+
+@loss("Hinge")
+def hinge(y_true: Any, y_pred: Any) -> Any:
+    """Mean of max(0, 1 - y_true y_pred)."""
+    return ops.mean(ops.maximum(1.0 - _signs(y_true) * y_pred, 0.0), axis=-1)
+
+
+@loss("SquaredHinge")
+def squared_hinge(y_true: Any, y_pred: Any) -> Any:
+    """Mean of max(0, 1 - y_true y_pred)^2."""
+    return ops.mean(ops.square(ops.maximum(1.0 - _signs(y_true) * y_pred, 0.0)), axis=-1)
+
+
+# --- crossentropies --------------------------------------------------------------------------
+
+
+def _crossentropy_options(
+    who: str, axis: int = -1, label_smoothing: float = 0.0, **others: Any
+) -> None:
+    if axis != -1:
+        raise ValueError(
+            f"{who}: expected axis=-1, got {axis!r}: the classes must be on the last axis, move "
+            "them there"
+        )
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"{who}: expected label_smoothing from 0 to 1, got {label_smoothing!r}")
+    if others.get("ignore_class") is not None:
+        raise ValueError(
+            f"{who}: ignore_class is not supported yet: give those rows a sample_weight of 0 "
+            "instead"
+        )
+
+
+@loss("BinaryCrossentropy", "bce", check=_crossentropy_options)
+def binary_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Any:
     """Crossentropy of independent yes/no labels: the mean of -t log p - (1-t) log(1-p).
 
     Parameters
@@ -115,22 +141,20 @@ class BinaryCrossentropy(_Crossentropy):
     label_smoothing : float
         Moves the labels this far towards 1/2.
     """
-
-    kind = "binary_crossentropy"
-
-    def __init__(
-        self,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = "binary_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(from_logits, label_smoothing, axis, reduction, name)
+    t = y_true
+    if label_smoothing:
+        t = t * (1.0 - label_smoothing) + 0.5 * label_smoothing
+    return ops.mean(ops.binary_crossentropy(t, y_pred, from_logits), axis=-1)
 
 
-class CategoricalCrossentropy(_Crossentropy):
+@loss("CategoricalCrossentropy", check=_crossentropy_options)
+def categorical_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Any:
     """Crossentropy of one-hot labels: -sum of t log p over the classes.
 
     Parameters
@@ -141,95 +165,27 @@ class CategoricalCrossentropy(_Crossentropy):
     label_smoothing : float
         Spreads this much of every label over all classes.
     """
-
-    kind = "categorical_crossentropy"
-
-    def __init__(
-        self,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = "categorical_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(from_logits, label_smoothing, axis, reduction, name)
+    t = y_true
+    if label_smoothing:
+        t = t * (1.0 - label_smoothing) + label_smoothing / y_pred.shape[-1]
+    return ops.categorical_crossentropy(t, y_pred, from_logits)
 
 
-class SparseCategoricalCrossentropy(_Crossentropy):
-    """Crossentropy of integer labels: -log p of the right class."""
-
-    kind = "sparse_categorical_crossentropy"
-    smoothable = False
-
-    def __init__(
-        self,
-        from_logits: bool = False,
-        ignore_class: int | None = None,
-        reduction: str | None = "sum_over_batch_size",
-        axis: int = -1,
-        name: str | None = "sparse_categorical_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(from_logits, 0.0, axis, reduction, name)
-        if ignore_class is not None:
-            raise ValueError(
-                "SparseCategoricalCrossentropy: ignore_class is not supported yet: give those "
-                "rows a sample_weight of 0 instead"
-            )
-
-
-# --- functions: one value per row ------------------------------------------------------------
-
-
-def _values(loss: Loss, y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
-    return loss.call(*fitted(loss.kind, y_true, y_pred))
-
-
-def mean_squared_error(y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
-    """Return the mean squared error of every row."""
-    return _values(MeanSquaredError(), y_true, y_pred)
-
-
-def mean_absolute_error(y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
-    """Return the mean absolute error of every row."""
-    return _values(MeanAbsoluteError(), y_true, y_pred)
-
-
-def huber(y_true: ArrayLike, y_pred: ArrayLike, delta: float = 1.0) -> np.ndarray:
-    """Return the Huber loss of every row."""
-    return _values(Huber(delta), y_true, y_pred)
-
-
-def binary_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int = -1,
-) -> np.ndarray:
-    """Return the binary crossentropy of every row, its mean over the last axis."""
-    return _values(BinaryCrossentropy(from_logits, label_smoothing, axis), y_true, y_pred)
-
-
-def categorical_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    from_logits: bool = False,
-    label_smoothing: float = 0.0,
-    axis: int = -1,
-) -> np.ndarray:
-    """Return the crossentropy of every row, for one-hot labels."""
-    return _values(CategoricalCrossentropy(from_logits, label_smoothing, axis), y_true, y_pred)
-
-
+@loss(
+    "SparseCategoricalCrossentropy",
+    sparse=True,
+    arguments=("from_logits", "ignore_class", "reduction", "axis", "name", "dtype"),
+    check=_crossentropy_options,
+)
 def sparse_categorical_crossentropy(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
+    y_true: Any,
+    y_pred: Any,
     from_logits: bool = False,
     ignore_class: int | None = None,
     axis: int = -1,
-) -> np.ndarray:
-    """Return the crossentropy of every row, for integer labels."""
-    loss = SparseCategoricalCrossentropy(from_logits, ignore_class, axis=axis)
-    return _values(loss, y_true, y_pred)
+) -> Any:
+    """Crossentropy of integer labels: -log p of the right class."""
+    return ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits)
+
+
+__all__ = [*FUNCTIONS]

@@ -11,96 +11,41 @@ import functools
 from typing import Any
 
 from fastnn import config, lookup, losses
-from fastnn.losses import (
-    binary_crossentropy,
-    categorical_crossentropy,
-    huber,
-    mean_absolute_error,
-    mean_squared_error,
-    sparse_categorical_crossentropy,
-)
-from fastnn.metrics.base import FunctionMetric, Mean, Metric, Sum
-from fastnn.metrics.standard import (
-    Accuracy,
-    BinaryAccuracy,
-    BinaryCrossentropy,
-    CategoricalAccuracy,
-    CategoricalCrossentropy,
-    Huber,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    RootMeanSquaredError,
-    SparseCategoricalAccuracy,
-    SparseCategoricalCrossentropy,
-    accuracy,
-    binary_accuracy,
-    categorical_accuracy,
-    sparse_categorical_accuracy,
-)
+from fastnn.metrics.base import FunctionMetric, Mean, MeanMetricWrapper, Metric, Sum
+from fastnn.metrics.registry import CLASSES, FUNCTIONS, NAMES
+from fastnn.metrics.standard import *  # noqa: F403
+from fastnn.metrics.standard import RootMeanSquaredError
 from fastnn.missing import explain_missing, instead
 
+_MEANS = (Mean, MeanMetricWrapper, RootMeanSquaredError, Sum)
+
 __all__ = [
-    "Accuracy",
-    "BinaryAccuracy",
-    "BinaryCrossentropy",
-    "CategoricalAccuracy",
-    "CategoricalCrossentropy",
     "FunctionMetric",
-    "Mean",
-    "MeanAbsoluteError",
-    "MeanSquaredError",
     "Metric",
-    "RootMeanSquaredError",
-    "SparseCategoricalAccuracy",
-    "SparseCategoricalCrossentropy",
-    "Sum",
-    "accuracy",
-    "binary_accuracy",
-    "binary_crossentropy",
-    "categorical_accuracy",
-    "categorical_crossentropy",
     "deserialize",
     "get",
-    "huber",
-    "mean_absolute_error",
-    "mean_squared_error",
     "resolve",
     "serialize",
-    "sparse_categorical_accuracy",
-    "sparse_categorical_crossentropy",
+    *(cls.__name__ for cls in _MEANS),
+    *CLASSES,
+    *NAMES,
 ]
 
-_CLASSES: tuple[type[Metric], ...] = (
-    Accuracy, BinaryAccuracy, BinaryCrossentropy, CategoricalAccuracy, CategoricalCrossentropy,
-    Huber, Mean, MeanAbsoluteError, MeanSquaredError, RootMeanSquaredError,
-    SparseCategoricalAccuracy, SparseCategoricalCrossentropy, Sum,
-)  # fmt: skip
+globals().update(CLASSES)
+globals().update({name: FUNCTIONS[made.function.__name__] for name, made in NAMES.items()})
 
 _LOOKUP = lookup.Lookup(
     "metric",
     {
-        **{config.snake_case(cls.__name__): cls for cls in _CLASSES},
-        **{cls.__name__: cls for cls in _CLASSES},
-        "acc": Accuracy,
-        "bce": BinaryCrossentropy,
-        "mae": MeanAbsoluteError,
-        "mse": MeanSquaredError,
+        **{config.snake_case(cls.__name__): cls for cls in (*_MEANS, *CLASSES.values())},
+        **{cls.__name__: cls for cls in _MEANS},
+        **NAMES,
+        **CLASSES,
         "rmse": RootMeanSquaredError,
     },
     base=Metric,
     instead=functools.partial(instead, __name__),
-    functions={
-        accuracy: Accuracy,
-        binary_accuracy: BinaryAccuracy,
-        categorical_accuracy: CategoricalAccuracy,
-        sparse_categorical_accuracy: SparseCategoricalAccuracy,
-        binary_crossentropy: BinaryCrossentropy,
-        categorical_crossentropy: CategoricalCrossentropy,
-        sparse_categorical_crossentropy: SparseCategoricalCrossentropy,
-        huber: Huber,
-        mean_absolute_error: MeanAbsoluteError,
-        mean_squared_error: MeanSquaredError,
-    },
+    functions={function: NAMES[name] for name, function in FUNCTIONS.items()},
     also=["crossentropy"],  # see `resolve`
 )
 
@@ -152,8 +97,8 @@ def resolve(
 
     Examples
     --------
-    >>> resolve("acc", (), (10,)).kind
-    'sparse_categorical_accuracy'
+    >>> type(resolve("acc", (), (10,))).__name__
+    'SparseCategoricalAccuracy'
     """
     kinds = {"accuracy": "accuracy", "acc": "accuracy", "crossentropy": "crossentropy",
              "ce": "crossentropy"}  # fmt: skip

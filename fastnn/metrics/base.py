@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn import config
-from fastnn.losses.base import aligned, fitted, returned, row_values, spread
+from fastnn import config, ops
+from fastnn.losses.base import aligned, returned, spread
+from fastnn.ops.operation import holds_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from numpy.typing import ArrayLike
 
     from fastnn.variable import Variable
 
@@ -22,8 +21,9 @@ class Metric:
     """Base of all metrics; subclass it to write your own.
 
     A subclass defines `update_state` and `result`, and `reset_state` unless all that it remembers
-    is in variables of `add_variable`; the engines call `update_state` with every batch. y of shape
-    (n,) comes as (n, 1) if that is the shape of the predictions.
+    is in variables of `add_variable`. An `update_state` that adds to such variables what functions
+    of `fastnn.ops` or NumPy make of a batch is traced once and compiled; any other is called with
+    every batch. y of shape (n,) comes as (n, 1) if that is the shape of the predictions.
 
     Parameters
     ----------
@@ -47,15 +47,11 @@ class Metric:
     4.0
     """
 
-    kind = "python"
-    """A name in operations.ROW_VALUES, which both engines know, or "python"."""
-
     direction: str | None = None
     """Whether good is large ("max") or small ("min"); None if unknown."""
 
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         self.name = name or config.snake_case(type(self).__name__)
-        self.attrs: dict[str, float] = {}  # what the engines' kernel of this kind needs
         self.variables: list[Variable] = []
         # Not of what a subclass makes after super().__init__(): variables, attributes.
         with suppress(AttributeError, NotImplementedError):
@@ -146,10 +142,6 @@ class Metric:
         """Return the metric of all batches since the last reset."""
         raise NotImplementedError(f"{type(self).__name__}: write result(self)")
 
-    def finish(self, total: float, count: float) -> float:
-        """Return the metric from the sums of weighted values and of weights; 0 without weights."""
-        return total / count if count else 0.0
-
     def __call__(self, *args: Any, **kwargs: Any) -> float:
         """Take in a batch and return the result so far."""
         self.update_state(*args, **kwargs)
@@ -168,81 +160,143 @@ class Metric:
         return f"<{type(self).__name__} name={self.name}>"
 
 
-class Averaging(Metric):
-    """A metric that needs only the sum of weighted values and the sum of weights."""
-
-    def reset_state(self) -> None:
-        self.total = 0.0
-        self.count = 0.0
-
-    def _add(self, values: np.ndarray, sample_weight: ArrayLike | None) -> None:
-        if sample_weight is None:
-            self.total += float(np.sum(values, dtype=np.float64))
-            self.count += values.size
-        else:
-            weights = spread(sample_weight, values)
-            self.total += float(np.sum(values * weights, dtype=np.float64))
-            self.count += float(np.sum(weights, dtype=np.float64))
-
-    def result(self) -> float:
-        return self.finish(self.total, self.count)
-
-
-class Mean(Averaging):
+class Mean(Metric):
     """The (weighted) mean of the values given to ``update_state(values, sample_weight=None)``."""
 
     def __init__(self, name: str | None = "mean", dtype: Any = None) -> None:
         super().__init__(name, dtype)
+        self.total = self.add_variable(name="total")
+        self.count = self.add_variable(name="count")
 
-    def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
-        self._add(np.asarray(values, dtype=np.float64), sample_weight)
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        if holds_tensor((values, sample_weight)):
+            values, weights = _tensors(values, sample_weight)
+        else:
+            values = np.asarray(values)
+            if values.dtype.kind != "f":
+                values = values.astype(config.floatx())
+            weights = None if sample_weight is None else _weights(sample_weight, values)
+        if weights is None:
+            self.total.assign_add(_sum(values))
+            self.count.assign_add(ops.size(values))
+        else:  # whatever a value of weight 0 is
+            weighted = ops.where(ops.equal(weights, 0), 0, ops.multiply(values, weights))
+            self.total.assign_add(_sum(weighted))
+            self.count.assign_add(_sum(weights))
+
+    def result(self) -> float:
+        """Return the mean; 0 where there is nothing."""
+        total, count = float(self.total), float(self.count)
+        return total / count if count else 0.0
 
 
-class Sum(Mean):
+def _sum(values: Any) -> Any:
+    """Return the sum of tensors, or in float64 that of arrays."""
+    return ops.sum(values) if holds_tensor(values) else np.sum(values, dtype=np.float64)
+
+
+def _tensors(values: Any, sample_weight: Any) -> tuple[Any, Any]:
+    """Return values and weights of one shape; axes that the weights lack are averaged over."""
+    values = ops.convert_to_tensor(values)
+    if sample_weight is None:
+        return values, None
+    weights = ops.convert_to_tensor(sample_weight)
+    if ops.ndim(weights) == ops.ndim(values) + 1 and weights.shape[-1] == 1:
+        weights = ops.squeeze(weights, -1)
+    rank = ops.ndim(weights)
+    if ops.ndim(values) > rank:
+        values = ops.mean(values, axis=tuple(range(rank, ops.ndim(values))))
+    return values, ops.add(weights, ops.zeros_like(values))
+
+
+def _weights(sample_weight: Any, values: np.ndarray) -> np.ndarray:
+    if not values.ndim:
+        return np.asarray(sample_weight, values.dtype)
+    return spread(sample_weight, values)
+
+
+class Sum(Metric):
     """The (weighted) sum of the values given to ``update_state(values, sample_weight=None)``."""
 
     def __init__(self, name: str | None = "sum", dtype: Any = None) -> None:
         super().__init__(name, dtype)
+        self.total = self.add_variable(name="total")
 
-    def finish(self, total: float, count: float) -> float:
-        return total
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        if holds_tensor((values, sample_weight)):
+            values, weights = _tensors(values, sample_weight)
+        else:
+            values = np.asarray(values)
+            weights = None if sample_weight is None else _weights(sample_weight, values)
+        self.total.assign_add(_sum(values if weights is None else ops.multiply(values, weights)))
+
+    def result(self) -> float:
+        """Return the sum."""
+        return float(self.total)
 
 
-class RowMetric(Averaging):
-    """The mean over all rows of one of operations.ROW_VALUES."""
+class MeanMetricWrapper(Mean):
+    """The mean of a function ``f(y_true, y_pred, **kwargs)``.
 
-    def update_state(
-        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    One value for each row is weighted row by row; one value for a batch counts once for each batch,
+    the short last one too.
+
+    Parameters
+    ----------
+    fn : callable
+    name : str, optional
+        Default the function's name.
+    dtype : optional
+        Accepted for Keras's sake.
+    **kwargs
+        Passed on to the function.
+    """
+
+    def __init__(
+        self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any
     ) -> None:
-        self._add(values_of(self.kind, self.attrs, y_true, y_pred), sample_weight)
+        super().__init__(name or getattr(fn, "__name__", type(fn).__name__), dtype)
+        self._fn = fn
+        self._fn_kwargs = kwargs
 
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        if not holds_tensor((y_true, y_pred)):
+            y_pred = np.asarray(y_pred)
+            y_true = aligned(np.asarray(y_true), y_pred)
+        values = returned(f"Metric '{self.name}'", self._fn(y_true, y_pred, **self._fn_kwargs))
+        self._check(values, y_true, y_pred)
+        super().update_state(values, sample_weight)
 
-class FunctionMetric(Averaging):
-    """The mean of a Python function ``f(y_true, y_pred)`` that gives one value per row."""
-
-    def __init__(self, function: Callable[..., Any], name: str | None = None) -> None:
-        super().__init__(name or getattr(function, "__name__", type(function).__name__))
-        self.function = function
-
-    def update_state(
-        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> None:
-        y_pred = np.asarray(y_pred)
-        y_true = aligned(np.asarray(y_true), y_pred)
-        values = np.asarray(returned(f"Metric '{self.name}'", self.function(y_true, y_pred)))
-        if values.ndim == 0:  # one value for the batch: every sample's
-            values = np.full(len(y_pred), values)
-        if values.shape[:1] != y_pred.shape[:1] or (values.size and y_pred.size % values.size):
+    def _check(self, values: Any, y_true: Any, y_pred: Any) -> None:
+        """Raise ValueError for values that are neither of rows nor one for the batch."""
+        shape = tuple(getattr(values, "shape", ()))
+        if shape and shape[:1] != tuple(y_pred.shape[:1]):
             raise ValueError(
                 f"Metric '{self.name}' must give one value per row, an array of shape "
-                f"{y_pred.shape[:-1]}, got {values.shape} for y_true of shape {y_true.shape} and "
-                f"y_pred of shape {y_pred.shape}"
+                f"{tuple(y_pred.shape[:-1])}, or one for the batch, got {shape} for y_true of "
+                f"shape {tuple(y_true.shape)} and y_pred of shape {tuple(y_pred.shape)}"
             )
-        self._add(values, sample_weight)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **self._fn_kwargs}
 
 
-def values_of(
-    kind: str, attrs: dict[str, float], y_true: ArrayLike, y_pred: ArrayLike
-) -> np.ndarray:
-    """Return one value of `kind`, a name in operations.ROW_VALUES, for each row."""
-    return row_values(kind, attrs, *fitted(kind, y_true, y_pred))
+class FunctionMetric(MeanMetricWrapper):
+    """A function of one's own as a metric, for ``compile(metrics=[function])``."""
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "fn": self._fn}
+
+
+class RowMetric(MeanMetricWrapper):
+    """A built-in metric: the mean of a function of this package; made by `registry.metric`."""
+
+    function: Any
+    options: dict[str, Any] = {}
+
+    @property
+    def _kind(self) -> str:
+        if type(self).update_state is not MeanMetricWrapper.update_state:
+            return ""
+        logits = "_logits" if self._fn_kwargs.get("from_logits") else ""
+        return type(self).function.__name__ + logits

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn.numpy_engine.losses import ROW_GRADIENTS, ROW_VALUES, reduce
+from fastnn.numpy_engine.formulas import Values, reduced
 from fastnn.numpy_engine.operations import BACKWARD, FORWARD, Step
 from fastnn.numpy_engine.updates import update
 from fastnn.operations import ACCUMULATE, OVERWRITE, SKIP
@@ -15,7 +15,7 @@ from fastnn.operations import ACCUMULATE, OVERWRITE, SKIP
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fastnn.program import LossTerm, MetricTerm, Program
+    from fastnn.program import Program
     from fastnn.variable import Variable
 
 
@@ -43,8 +43,10 @@ class Engine:
 
     Attributes
     ----------
-    sums : ndarray of float64, shape (len(program.accumulators), 2)
-        Running sums of loss and metric values, and of their weights.
+    done : int
+        Steps that the last call of `train` finished.
+    sums : ndarray of float64, shape (program.sums, 2)
+        Running sums: of each loss's values and of the rows, then of what metrics remember.
 
     Examples
     --------
@@ -52,8 +54,7 @@ class Engine:
 
         engine.gather(rows)                                  # values of the inputs, targets
         engine.forward(len(rows), training=True, step=0, seed=0)
-        engine.losses(len(rows), gradients=True)
-        engine.metrics(len(rows))
+        engine.score(len(rows), gradients=True)              # losses, metrics, first gradients
         engine.backward(len(rows))
         engine.update(coefficients)
         engine.value(3, len(rows)), engine.gradient(3, len(rows))   # look at tensor 3
@@ -72,13 +73,15 @@ class Engine:
             id(u.variable): np.zeros(u.variable.shape, dtype)
             for u in (program.updates if training else ())
         }
-        self.sums = np.zeros((len(program.accumulators), 2))
+        self.sums = np.zeros((program.sums, 2))
+        self.done = 0
         self.sources: list[np.ndarray] = []
         self.target_sources: list[np.ndarray] = []
         self.weight_sources: list[np.ndarray | None] = []
         self.targets: list[np.ndarray] = []
         self.weights: list[np.ndarray | None] = []
         self._step = Step()
+        self._late: list[tuple[int, int, np.ndarray]] = []  # of losses called in Python
 
     # --- data -----------------------------------------------------------------------------
 
@@ -124,22 +127,22 @@ class Engine:
         step: int,
         seed: int,
     ) -> None:
-        """Take one training step for each batch of `rows`, in their order."""
+        """Take one training step for each batch of `rows`, in their order; `done` counts them."""
+        self.done = 0
         for k, start in enumerate(range(0, len(rows), batch_size)):
             n = self.gather(rows[start : start + batch_size])
             self.forward(n, training=True, step=step + k, seed=seed)
-            self.losses(n, gradients=True)
-            self.metrics(n)
+            self.score(n, gradients=True)
             self.backward(n)
             self.update(coefficients[k])
+            self.done += 1
 
     def evaluate(self, rows: np.ndarray, batch_size: int) -> None:
         """Add the losses and metrics of `rows` to the sums."""
         for start in range(0, len(rows), batch_size):
             n = self.gather(rows[start : start + batch_size])
             self.forward(n, training=False)
-            self.losses(n, gradients=False)
-            self.metrics(n)
+            self.score(n, gradients=False)
 
     def predict(self, start: int, stop: int, outputs: Sequence[np.ndarray]) -> None:
         """Write the outputs for the bound rows start..stop-1 to the same rows of `outputs`."""
@@ -166,45 +169,54 @@ class Engine:
             y[...] = FORWARD[op.kind](self._step, op, *inputs).reshape(y.shape)
 
     @quiet
-    def losses(self, n: int, *, gradients: bool) -> None:
-        """Add every loss to the sums and, for training, write its gradient."""
-        for term in self.program.losses:
-            self._loss(term, n, gradients=gradients)
-
-    def _loss(self, term: LossTerm, n: int, *, gradients: bool) -> None:
-        gradients = gradients and term.mode != SKIP
-        if term.kind == "python":
-            t, p = self.targets[term.target], self.value(term.prediction, n).copy()
-            w = self.weights[term.target]
-            loss, gradient = term.compute(t, p, w, gradients=gradients)
-        else:
-            t, p = self._rows(term, n)
-            w = self._row_weights(term.target, n, len(p) // n)
-            values = ROW_VALUES[term.kind](t, p, term.attrs)
-            loss, scale = reduce(values, w, term.reduction, len(p))
-            gradient = None
-            if gradients:
-                slopes = ROW_GRADIENTS[term.kind](t, p, term.attrs)
-                gradient = term.weight * scale[:, None] * slopes
-        self.sums[term.accumulator] += loss * n, n
-        if gradient is not None:
-            self._contribute(term.prediction, n, term.mode, gradient)
-
-    @quiet
-    def metrics(self, n: int) -> None:
-        """Add every metric to the sums."""
-        for term in self.program.metrics:
-            if term.kind == "python":
+    def score(self, n: int, *, gradients: bool) -> None:
+        """Add losses and metrics to the sums; for training, write the losses' gradients."""
+        program = self.program
+        values = Values(n, program.dtype, self._operand)
+        for term in program.losses:
+            weights = self._weights_of(term.target)
+            if term.value is None:
                 t, p = self.targets[term.target], self.value(term.prediction, n).copy()
-                term.compute(t, p, self.weights[term.target])
-                continue
-            t, p = self._rows(term, n)
-            values = ROW_VALUES[term.kind](t, p, term.attrs)
-            w = self._row_weights(term.target if term.weighted else None, n, len(values) // n)
-            self.sums[term.accumulator] += (
-                np.sum(w * values, dtype=np.float64),
-                np.sum(w, dtype=np.float64),
-            )
+                learn = gradients and term.mode != SKIP
+                loss, slopes = term.compute(t, p, weights, gradients=learn)
+                if slopes is not None:
+                    self._late.append((term.prediction, term.mode, slopes))
+            else:
+                each = values.of(term.value)
+                if not term.value.batched:
+                    each = np.full(n, each)
+                loss, _ = reduced(each.reshape(-1), weights, term.reduction, n)
+            self.sums[term.accumulator] += loss * n, n
+        for metric in program.metrics:
+            if metric.states is None:
+                t, p = self.targets[metric.target], self.value(metric.prediction, n).copy()
+                metric.compute(t, p, self._weights_of(metric.target))
+            for state in metric.states or ():
+                self.sums[state.accumulator, 0] += np.sum(values.of(state.value), dtype=np.float64)
+        if gradients:
+            for slope in program.gradients:
+                gradient = np.broadcast_to(
+                    values.of(slope.value), self.value(slope.tensor, n).shape
+                )
+                self._contribute(slope.tensor, n, slope.mode, gradient)
+            for tensor, mode, slopes in self._late:
+                self._contribute(tensor, n, mode, slopes)
+        self._late.clear()
+
+    def _operand(self, kind: str, index: int, n: int) -> np.ndarray:
+        """Return what a formula reads: a tensor, targets or sample weights."""
+        if kind == "tensor":
+            return self.value(index, n)
+        if kind == "target":
+            return self.targets[index].reshape(n, *self.program.targets[index].shape)
+        weights, given = self._weights_of(index), self.program.targets[index].weights
+        assert given is not None
+        if weights is None:
+            return np.ones((n, *given), self.program.dtype)
+        return weights.reshape(n, *given)
+
+    def _weights_of(self, target: int) -> np.ndarray | None:
+        return self.weights[target]
 
     @quiet
     def backward(self, n: int) -> None:
@@ -254,19 +266,6 @@ class Engine:
         return self.parameter_gradients[id(variable)]
 
     # --- helpers --------------------------------------------------------------------------
-
-    def _rows(self, term: LossTerm | MetricTerm, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return targets and predictions as matrices of (n x rows of a sample, features)."""
-        features = self.program.tensors[term.prediction].features
-        p = self.value(term.prediction, n).reshape(-1, features)
-        return self.targets[term.target].reshape(len(p), -1), p
-
-    def _row_weights(self, target: int | None, n: int, rows: int) -> Any:
-        """Return one weight for each row: sample weights hold for all rows of a sample."""
-        w = None if target is None else self.weights[target]
-        if w is None:
-            return np.ones(n * rows, self.program.dtype)
-        return np.repeat(w, rows) if w.size == n else w.reshape(-1)
 
     def _contribute(self, tensor: int, n: int, mode: int, gradient: np.ndarray | None) -> None:
         if mode == SKIP or gradient is None:

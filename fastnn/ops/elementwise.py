@@ -14,6 +14,7 @@ import numpy as np
 from fastnn.ops.operation import as_array, elementwise, of_floatx
 from fastnn.ops.tensor import Tensor
 
+TWO_BY_ROOT_PI = 2 / math.sqrt(math.pi)
 _erf = np.frompyfunc(math.erf, 1, 1)
 
 
@@ -214,7 +215,7 @@ def tanh(x: Any) -> Any:
     return np.tanh(x)
 
 
-@elementwise(lambda g, y, x: (chain(g, multiply(2 / math.sqrt(math.pi), exp(negative(square(x))))),))
+@elementwise(lambda g, y, x: (chain(g, multiply(TWO_BY_ROOT_PI, exp(negative(square(x))))),))
 def erf(x: Any) -> Any:
     """Return the error function 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
     return np.asarray(_erf(x), dtype=getattr(x, "dtype", np.float64))

@@ -391,7 +391,9 @@ def _both(target: Any, output: Any) -> tuple[Any, Any]:
 # --- one-hot and normalization ---------------------------------------------------------------
 
 
-def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
+def one_hot(
+    x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False
+) -> Any:
     """Return 1 at the place that a label names, 0 elsewhere, along a new axis."""
     if isinstance(x, Tensor):
         y = _hot(x, int(num_classes))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-import numpy as np
-
 from fastnn import ops
 from fastnn.ops.tensor import NotTraceable, where
 

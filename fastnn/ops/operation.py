@@ -14,7 +14,7 @@ import numpy as np
 
 from fastnn import config
 from fastnn.ops.tensor import NotTraceable, Shape, Tensor, where
-from fastnn.variable import Variable
+from fastnn.variable import Variable, as_leaf, is_tracing, trace_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,7 +62,7 @@ class Op:
 
     def __call__(self, *args: Any, **attrs: Any) -> Tensor:
         """Record the operation; what is no tensor becomes a constant."""
-        dtype = next(arg.dtype for arg in args if isinstance(arg, Tensor))
+        dtype = next((arg.dtype for arg in args if isinstance(arg, Tensor)), None) or trace_dtype()
         tensors = tuple(as_tensor(arg, dtype) for arg in args)
         shape, fold = self.shape(*tensors, **attrs)
         return Tensor(self, tensors, attrs, shape, fold, dtype)
@@ -102,12 +102,20 @@ def rows(dtype: str) -> Tensor:
     return Tensor(ROWS, dtype=dtype)
 
 
+def variable_leaf(variable: Variable, dtype: str) -> Tensor:
+    """Return the tensor that reads a variable whenever a step runs."""
+    return Tensor(VARIABLE, (), {"variable": variable}, variable.shape, 1, dtype)
+
+
+as_leaf.append(variable_leaf)
+
+
 def as_tensor(value: Any, dtype: str) -> Tensor:
     """Return a tensor of `dtype` for a tensor, a number, an array, a list or a variable."""
     if isinstance(value, Tensor):
         return value
     if isinstance(value, Variable):
-        return Tensor(VARIABLE, (), {"variable": value}, value.shape, 1, dtype)
+        return as_tensor(value.value, dtype) if is_tracing() else variable_leaf(value, dtype)
     if isinstance(value, (list, tuple)) and holds_tensor(value):
         from fastnn.ops.shapes import stack
 
@@ -127,7 +135,7 @@ def holds_tensor(value: Any) -> bool:
     """Whether a value is a tensor, or a list or tuple with one in it."""
     if isinstance(value, (list, tuple)):
         return any(holds_tensor(item) for item in value)
-    return isinstance(value, Tensor)
+    return isinstance(value, Tensor) or (isinstance(value, Variable) and is_tracing())
 
 
 def as_array(value: Any) -> Any:
@@ -184,7 +192,7 @@ def elementwise(
                     raise TypeError(
                         f"{name}() got an unexpected keyword argument {next(iter(kwargs))!r}"
                     )
-            if any(isinstance(arg, Tensor) for arg in args) or holds_tensor(args):
+            if holds_tensor(args):
                 return op(*args)
             arrays = [as_array(arg) for arg in args]
             return of_floatx(function(*arrays), *arrays)

@@ -52,12 +52,8 @@ def _sum(x: Any, axes: Any, keepdims: bool) -> Any:
 
 @recorded(
     _reduced,
-    lambda g, y, x, axes, keepdims: (
-        _spread(e.divide(g, count(x, axes)), x, axes, keepdims),
-    ),
-    lower=lambda x, axes, keepdims: e.divide(
-        _sum(x, axes=axes, keepdims=keepdims), count(x, axes)
-    ),
+    lambda g, y, x, axes, keepdims: (_spread(e.divide(g, count(x, axes)), x, axes, keepdims),),
+    lower=lambda x, axes, keepdims: e.divide(_sum(x, axes=axes, keepdims=keepdims), count(x, axes)),
 )
 def _mean(x: Any, axes: Any, keepdims: bool) -> Any:
     return np.mean(x, axis=axes, keepdims=keepdims)
@@ -129,9 +125,7 @@ def drop_axes(x: Tensor, axes: tuple[int, ...]) -> Tensor:
 @recorded(
     _reduced,
     lambda g, y, x, axes, keepdims: (
-        e.chain(
-            _spread(g, x, axes, keepdims), e.exp(e.subtract(x, _spread(y, x, axes, keepdims)))
-        ),
+        e.chain(_spread(g, x, axes, keepdims), e.exp(e.subtract(x, _spread(y, x, axes, keepdims)))),
     ),
     lower=_logsumexp_lowered,
 )

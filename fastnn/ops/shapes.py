@@ -28,9 +28,7 @@ def _given(x: Tensor, *, shape: Shape, fold: int) -> tuple[Shape, int]:
     return shape, fold
 
 
-@recorded(
-    _given, lambda g, y, x, shape, fold: (_reshape(g, shape=x.shape, fold=x.fold),)
-)
+@recorded(_given, lambda g, y, x, shape, fold: (_reshape(g, shape=x.shape, fold=x.fold),))
 def _reshape(x: Any, shape: Any, fold: int) -> Any:
     return np.reshape(x, tuple(-1 if d is None else d for d in shape))
 
@@ -257,7 +255,8 @@ def expand_dims(x: Any, axis: Any) -> Any:
     if not isinstance(x, Tensor):
         return np.expand_dims(as_array(x), axis)
     axes = sorted(
-        a + x.ndim + 1 if a < 0 else a for a in (axis if isinstance(axis, (tuple, list)) else [axis])
+        a + x.ndim + 1 if a < 0 else a
+        for a in (axis if isinstance(axis, (tuple, list)) else [axis])
     )
     lengths = list(x.shape)
     for a in axes:
@@ -273,7 +272,9 @@ def expand_dims(x: Any, axis: Any) -> Any:
 def squeeze(x: Any, axis: Any = None) -> Any:
     """Return x without axes of length 1."""
     if not isinstance(x, Tensor):
-        return np.squeeze(as_array(x), axis if axis is None or isinstance(axis, int) else tuple(axis))
+        return np.squeeze(
+            as_array(x), axis if axis is None or isinstance(axis, int) else tuple(axis)
+        )
     if axis is None:
         axes = [k for k, d in enumerate(x.shape) if d == 1]
     else:
@@ -296,8 +297,7 @@ def broadcast_to(x: Any, shape: Any) -> Any:
             raise NotTraceable(
                 f"{where()}broadcast_to a batch: numbers meet every row by themselves; leave it out"
             )
-        found, fold = broadcast(x, like)
-        like.fold = fold
+        broadcast(x, like)
         return _repeat_to(x, lengths)
     return np.broadcast_to(as_array(x), tuple(shape))
 
@@ -623,9 +623,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     axis = axis % x.ndim
     length = _inner_length(x, axis, "take")
     numbers = np.asarray(indices).astype(int)
-    parts = [
-        _slice(x, axis=axis, start=int(k) % length, step=1, count=1) for k in numbers.ravel()
-    ]
+    parts = [_slice(x, axis=axis, start=int(k) % length, step=1, count=1) for k in numbers.ravel()]
     y = concatenate(parts, axis)
     return squeeze(y, axis) if numbers.ndim == 0 else y
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 import itertools
 import math
 import sys
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from fastnn.ops.operation import Op
 
@@ -200,10 +202,23 @@ def set_operator(name: str, function: Callable[..., Any]) -> None:
 # --- the user's line -------------------------------------------------------------------------
 
 _INSIDE = __file__.rsplit("ops", 1)[0]
+_quiet = ContextVar("quiet", default=False)
+
+
+@contextmanager
+def without_lines() -> Iterator[None]:
+    """Do not look for the user's line: the passes make tensors of their own."""
+    token = _quiet.set(True)
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
 
 
 def _users_line() -> tuple[str, int, str] | None:
     """Return file, line and function of the nearest caller outside of fastnn and NumPy."""
+    if _quiet.get():
+        return None
     frame: Any = sys._getframe(2)
     while frame is not None:
         file = frame.f_code.co_filename

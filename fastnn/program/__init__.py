@@ -1,9 +1,11 @@
 """From the graph of a model to a program: a flat list of operations over preallocated buffers.
 
-`build` lowers every layer through a `Builder`, attaches losses and metrics, derives the backward
-operations, and applies the few rewrites that save work:
+`build` lowers every layer through a `Builder`, traces losses and metrics (trace.py), derives their
+gradients (derive.py) and the backward operations, and applies the rewrites that save work:
 
-* softmax or sigmoid followed by its crossentropy is computed from the logits (terms.py);
+* losses and metrics are simplified (simplify.py), and become superops (superops.py) or maps
+  (maps.py);
+* softmax or sigmoid followed by its crossentropy is computed from the logits;
 * dense, bias and activation are one operation (backward.py, as the rest);
 * the derivative of a dense layer's activation is applied by the layer behind it;
 * the optimizer step of a weight runs as soon as its gradient is complete.

@@ -18,16 +18,18 @@ from fastnn.operations import (
     Operation,
 )
 from fastnn.program.definition import Update
-from fastnn.program.terms import count_uses
+from fastnn.program.scoring import count_uses
 
 if TYPE_CHECKING:
     from fastnn.program.builder import Builder
     from fastnn.program.definition import Program
+    from fastnn.program.scoring import Scoring
 
 
-def fuse_activations(program: Program, builder: Builder) -> None:
+def fuse_activations(program: Program, builder: Builder, scoring: Scoring) -> None:
     """Join a dense operation and the activation behind it, if nobody else reads between them."""
     uses = count_uses(program, builder)
+    uses.update(builder.storage(i) for i in scoring.read())
     kept = []
     for op in program.forward:
         dense = builder.producers.get(op.inputs[0]) if op.kind == "activation" else None
@@ -46,7 +48,9 @@ def fuse_activations(program: Program, builder: Builder) -> None:
     program.forward = kept
 
 
-def derive_backward(program: Program, builder: Builder, *, fuse: bool) -> None:
+def derive_backward(
+    program: Program, builder: Builder, scoring: Scoring, *, fuse: bool
+) -> None:
     """Append the backward operations and the optimizer's updates."""
     trainable = {id(v) for v in program.trainable}
     needed: set[int] = set()  # storages that depend on a trainable variable
@@ -65,9 +69,11 @@ def derive_backward(program: Program, builder: Builder, *, fuse: bool) -> None:
         counter[key] += 1
         return OVERWRITE if counter[key] == 1 else ACCUMULATE
 
-    for loss in program.losses:
-        storage = builder.storage(loss.prediction)
-        loss.mode = contribute(contributions, storage, storage in needed)
+    def of_loss(tensor: int) -> int:
+        storage = builder.storage(tensor)
+        return contribute(contributions, storage, storage in needed)
+
+    scoring.derive(of_loss, needed)
 
     for op in reversed(program.forward):
         if builder.storage(op.output) not in contributions:

@@ -8,7 +8,7 @@ from fastnn.graph import ancestors
 from fastnn.program.backward import derive_backward, fuse_activations
 from fastnn.program.builder import Builder
 from fastnn.program.definition import Program
-from fastnn.program.terms import attach_terms
+from fastnn.program.scoring import attach
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ def build(
     weighted_metrics: Sequence[Sequence[Metric]] | None = None,
     loss_weights: Sequence[float | None] | None = None,
     targets: Sequence[Sequence[int] | None] | None = None,
+    sample_weights: Sequence[Sequence[int] | None] | None = None,
     output_names: Sequence[str] | None = None,
     optimizer: Optimizer | None = None,
     dtype: str = "float32",
@@ -44,6 +45,8 @@ def build(
     targets : list of tuple or None
         The shape of one sample of y for each output; None where unknown: that of the prediction,
         without its last axis for sparse labels.
+    sample_weights : list of tuple or None
+        The shape of one sample's weights for each output, ``()`` for a number; None: none.
     output_names : list of str
         Default: the names of the layers that make the outputs.
     optimizer : Optimizer, optional
@@ -71,7 +74,7 @@ def build(
     program.output_names = list(output_names or (t.node.layer.name for t in outputs))
 
     none = [None] * len(outputs)
-    attach_terms(
+    scoring = attach(
         program,
         builder,
         losses or none,
@@ -79,13 +82,15 @@ def build(
         weighted_metrics or [()] * len(outputs),
         [1.0 if w is None else float(w) for w in loss_weights or none],
         targets or none,
+        sample_weights or none,
         fuse=fuse,
     )
+    scoring.fold_activations()
     if fuse:
-        fuse_activations(program, builder)
+        fuse_activations(program, builder, scoring)
     if optimizer is not None:
-        derive_backward(program, builder, fuse=fuse)
-    _compact(program, builder)
+        derive_backward(program, builder, scoring, fuse=fuse)
+    scoring.emit(_compact(program, builder, scoring.read()))
     return program
 
 
@@ -132,13 +137,14 @@ def _lower(
     program.forward = builder.operations
 
 
-def _compact(program: Program, builder: Builder) -> None:
-    """Renumber the tensors and storages that are left in use; lay the storages out."""
-    used = [*program.inputs, *program.outputs]
+def _compact(program: Program, builder: Builder, read: set[int]) -> dict[int, int]:
+    """Renumber the tensors and storages that are left in use; lay the storages out.
+
+    `read` are those that losses and metrics read. Returns the new numbers by the old ones.
+    """
+    used = [*program.inputs, *program.outputs, *read]
     for op in program.forward:
         used += [*op.inputs, op.output]
-    for loss in program.losses:
-        used += [loss.prediction]
     kept = [builder.tensors[i] for i in sorted(set(used))]
     number = {tensor.index: new for new, tensor in enumerate(kept)}
     storages = sorted({tensor.storage for tensor in kept})
@@ -159,8 +165,8 @@ def _compact(program: Program, builder: Builder) -> None:
     for op in [*program.forward, *program.backward]:
         op.inputs = tuple(number[i] for i in op.inputs)
         op.output = number[op.output]
-    for loss in program.losses:
-        loss.prediction = number[loss.prediction]
-        loss.probability = number.get(loss.probability, -1)
-    for metric in program.metrics:
-        metric.prediction = number[metric.prediction]
+    for term in [*program.losses, *program.metrics]:
+        term.prediction = number[term.prediction]
+    for gradient in program.gradients:
+        gradient.tensor = number[gradient.tensor]
+    return number

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastnn.numpy_engine.losses import reduce
+from fastnn.numpy_engine.formulas import reduced
 from fastnn.operations import SKIP, Operation, Storage, Tensor
+from fastnn.program.formulas import formulas
 
 if TYPE_CHECKING:
+    from fastnn.losses import Loss
     from fastnn.metrics import Metric
+    from fastnn.ops.tensor import Tensor as Traced
     from fastnn.optimizers import Optimizer
     from fastnn.variable import Variable
 
@@ -22,26 +25,38 @@ class Target:
 
     shape: tuple[int, ...]
     output: int  # position in program.outputs
+    weights: tuple[int, ...] | None = None  # of one sample's weights; None: there are none
 
 
 @dataclass
 class LossTerm:
-    """One loss. `kind` is of operations.LOSSES, or "python" with attrs["loss"]."""
+    """One loss: traced, or (without `value`) called in Python.
 
+    kind
+        The name of a built-in loss, "" of one of one's own; what advice goes by.
+    value
+        One number for each row, or one for the batch.
+    values
+        The tensor that the C engine writes the value to.
+    """
+
+    loss: Loss
+    name: str
     kind: str
-    prediction: int  # the tensor it reads; logits for the *_logits kinds
-    probability: int  # the tensor it writes the probabilities to instead of a folded op, or -1
+    prediction: int  # the tensor of the output
     target: int
     accumulator: int
     weight: float
     reduction: str
-    attrs: dict[str, Any] = field(default_factory=dict)
-    mode: int = SKIP  # what it does to the gradient of `prediction`
+    value: Traced | None = None
+    values: int = -1
+    mode: int = SKIP  # called in Python: what it does to the gradient of `prediction`
+    flat: list[Traced] = field(default_factory=list)  # where its slope is 0 everywhere
 
     def compute(
         self, t: np.ndarray, p: np.ndarray, w: np.ndarray | None, *, gradients: bool
     ) -> tuple[float, np.ndarray | None]:
-        """Compute a loss of kind "python": for both engines.
+        """Compute a loss that is called in Python: for both engines.
 
         Parameters
         ----------
@@ -56,13 +71,8 @@ class LossTerm:
         float, ndarray or None
             The batch's loss, and the loss weight times its derivative by p.
         """
-        values, slopes = self.attrs["loss"].rows(t, p, gradients=gradients)
-        rows = len(values) // len(p)
-        if w is None:
-            weights = np.ones(len(values), p.dtype)
-        else:
-            weights = np.repeat(w, rows) if w.size == len(p) else w.reshape(-1)
-        loss, scale = reduce(values, weights, self.reduction, len(values))
+        values, slopes = self.loss.rows(t, p, gradients=gradients)
+        loss, scale = reduced(values, w, self.reduction, len(p))
         if slopes is None:
             return loss, None
         gradient = self.weight * scale[:, None] * slopes.reshape(len(values), -1)
@@ -70,19 +80,52 @@ class LossTerm:
 
 
 @dataclass
-class MetricTerm:
-    """One metric. `kind` is of operations.ROW_VALUES, or "python" with attrs["metric"]."""
+class State:
+    """A variable of a metric, and what each batch adds to it."""
 
+    variable: Variable
+    accumulator: int
+    value: Traced  # numbers of rows, all to be added, or one for the batch
+    values: int = -1  # the tensor that the C engine writes them to
+    base: float = 0.0  # the variable's value before the first batch
+
+
+@dataclass
+class MetricTerm:
+    """One metric: traced, its states in the engine's sums, or (without states) called in Python."""
+
+    metric: Metric
+    name: str
     kind: str
     prediction: int
     target: int
-    accumulator: int
     weighted: bool
-    attrs: dict[str, Any] = field(default_factory=dict)
+    states: list[State] | None = None
 
     def compute(self, t: np.ndarray, p: np.ndarray, w: np.ndarray | None) -> None:
-        """Show a batch to a metric of kind "python": for both engines."""
-        self.attrs["metric"].update_state(t, p, sample_weight=w if self.weighted else None)
+        """Show a batch to a metric that is called in Python: for both engines."""
+        self.metric.update_state(t, p, sample_weight=w if self.weighted else None)
+
+    def reset(self) -> None:
+        """Start from nothing."""
+        self.metric.reset_state()
+        for state in self.states or ():
+            state.base = float(state.variable.value)
+
+    def result(self, sums: np.ndarray) -> float:
+        """Bring the states up to date, and return what the metric makes of them."""
+        for state in self.states or ():
+            state.variable.assign(state.base + sums[state.accumulator, 0])
+        return float(self.metric.result())
+
+
+@dataclass
+class GradientTerm:
+    """What traced losses contribute to the gradient of a tensor."""
+
+    tensor: int
+    value: Traced
+    mode: int
 
 
 @dataclass
@@ -107,13 +150,24 @@ class Program:
         self.forward: list[Operation] = []
         self.losses: list[LossTerm] = []
         self.metrics: list[MetricTerm] = []
-        self.accumulators: list[str] = []
+        self.gradients: list[GradientTerm] = []
+        self.scoring: list[Operation] = []  # for C: losses, metrics and those gradients
+        self.evaluation: list[Operation] = []  # the same without gradients
+        self.sums = 0  # pairs of running sums
         self.targets: list[Target] = []
         self.backward: list[Operation] = []
         self.updates: list[Update] = []
         self.trainable: list[Variable] = []
         self.variables: list[Variable] = []
-        self.metric_objects: list[Metric] = []  # of program.metrics, in the same order
+
+    @property
+    def metric_objects(self) -> list[Metric]:
+        return [term.metric for term in self.metrics]
+
+    def reset(self) -> None:
+        """Let the metrics forget all batches."""
+        for term in self.metrics:
+            term.reset()
 
     def results(self, sums: np.ndarray) -> dict[str, float]:
         """Turn an engine's sums into named results: loss, metrics, then the outputs' losses."""
@@ -125,21 +179,17 @@ class Program:
         logs = {}
         if self.losses:
             logs["loss"] = float(sum(term.weight * mean(term) for term in self.losses))
-        for term, metric in zip(self.metrics, self.metric_objects, strict=True):
-            name = self.accumulators[term.accumulator]
-            if term.kind == "python":
-                logs[name] = float(metric.result())
-            else:
-                logs[name] = metric.finish(*(float(x) for x in sums[term.accumulator]))
+        for metric in self.metrics:
+            logs[metric.name] = metric.result(sums)
         if len(self.losses) > 1:
-            logs |= {self.accumulators[term.accumulator]: mean(term) for term in self.losses}
+            logs |= {term.name: mean(term) for term in self.losses}
         return logs
 
     @property
     def result_names(self) -> list[str]:
         """The keys of `results`, in its order."""
-        losses = [self.accumulators[term.accumulator] for term in self.losses]
-        metrics = [self.accumulators[term.accumulator] for term in self.metrics]
+        losses = [term.name for term in self.losses]
+        metrics = [term.name for term in self.metrics]
         return ["loss"] * bool(losses) + metrics + (losses if len(losses) > 1 else [])
 
     def __str__(self) -> str:
@@ -151,8 +201,7 @@ class Program:
             words = [f"{k}={v}" for k, v in op.attrs.items()] + [v.path for v in op.params]
             made_of = ", ".join(tensor(i) for i in op.inputs)
             lines.append(f"{tensor(op.output)} = {op.kind}({made_of}; {', '.join(words)})")
-        for loss in self.losses:
-            lines.append(f"loss {loss.kind}({tensor(loss.prediction)}) * {loss.weight}")
+        lines += formulas(self)
         for op in self.backward:
             modes = ("-", "=", "+=")
             makes = [

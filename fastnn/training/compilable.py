@@ -59,9 +59,9 @@ class Compilable:
         ----------
         optimizer : str or Optimizer, default "rmsprop"
         loss : str, Loss, function, or a list or dict (by output name) of them
-            A single one serves all outputs; None leaves an output without a loss. One of your own
-            states its gradient: a function ``f(y_true, y_pred)`` has it as ``f.gradient``, a
-            subclass of Loss as a method.
+            A single one serves all outputs; None leaves an output without a loss. One of your own,
+            a function ``f(y_true, y_pred)`` or a subclass of Loss, is written in functions of
+            `fastnn.ops` or NumPy: it is traced, differentiated and compiled.
         loss_weights : list or dict of float, optional
             The share of each output's loss in the total, default 1.
         metrics, weighted_metrics : list, or for several outputs a list of lists or a dict
@@ -74,7 +74,7 @@ class Compilable:
         Raises
         ------
         ValueError
-            For unknown names, a loss without a gradient, or if the entries do not match the
+            For unknown names, or if the entries do not match the
             outputs. The model stays as it was compiled before.
 
         Examples
@@ -157,11 +157,9 @@ class Compilable:
         program = self._engines.program
         if program is None:
             return {}
-        names = [program.accumulators[term.accumulator] for term in program.metrics]
-        objects = zip(names, program.metric_objects, strict=True)
         return {
             **dict.fromkeys(program.result_names, "min"),
-            **{name: metric.direction for name, metric in objects},
+            **{term.name: term.metric.direction for term in program.metrics},
         }
 
     @property

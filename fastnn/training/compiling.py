@@ -126,9 +126,7 @@ def _get_optimizer(identifier: Any) -> Any:
 
 
 def _get_loss(identifier: Any) -> None:
-    loss = losses.get(identifier)
-    if loss is not None:
-        loss.require_gradient()
+    losses.get(identifier)
 
 
 def _get_metric(identifier: Any) -> None:

@@ -27,8 +27,10 @@ class Data:
     weights : list of ndarray or None
         Sample weights for each output.
     rows : int
-    shapes : list of tuple or None
+    shapes : tuple of tuple or None
         Of one sample of y for each output, as it was given.
+    weight_shapes : tuple of tuple or None
+        Of one sample's weights for each output; None where there are none.
     """
 
     def __init__(
@@ -37,13 +39,19 @@ class Data:
         targets: list[np.ndarray | None],
         weights: list[np.ndarray | None],
         rows: int,
-        shapes: list[tuple[int, ...] | None],
+        shapes: Sequence[tuple[int, ...] | None],
+        weight_shapes: Sequence[tuple[int, ...] | None] | None = None,
     ) -> None:
         self.inputs = inputs
         self.targets = targets
         self.weights = weights
         self.rows = rows
-        self.shapes = shapes
+        self.shapes = tuple(shapes)
+        self.weight_shapes = tuple(
+            weight_shapes
+            if weight_shapes is not None
+            else (None if w is None else w.shape[1:] for w in weights)
+        )
 
     def part(self, start: int, stop: int) -> Data:
         """Return some of the rows; the arrays are views."""
@@ -52,7 +60,10 @@ class Data:
             return [None if array is None else array[start:stop] for array in arrays]
 
         inputs = [array[start:stop] for array in self.inputs]
-        return Data(inputs, cut(self.targets), cut(self.weights), stop - start, self.shapes)
+        return Data(
+            inputs, cut(self.targets), cut(self.weights), stop - start, self.shapes,
+            self.weight_shapes,
+        )  # fmt: skip
 
     def for_program(self, program: Program, method: str) -> Data:
         """Return the data as an engine of `program` binds it: one entry for each target.
@@ -71,7 +82,9 @@ class Data:
             targets.append(fit_shape(array, target.shape, f"{method}: y of output '{name}'"))
             row_weights = self.weights[target.output]
             weights.append(_row_weights(row_weights, program, target.output, method))
-        return Data(self.inputs, targets, weights, self.rows, self.shapes)
+        return Data(
+            self.inputs, targets, weights, self.rows, self.shapes, self.weight_shapes
+        )
 
 
 def read_data(model: Any, x: Any, y: Any = None, sample_weight: Any = None, *, method: str) -> Data:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastnn import config
 from fastnn.graph import changes
 from fastnn.program import build
 
@@ -20,6 +21,9 @@ PREDICT_ROWS = 1024
 
 PREDICT_BYTES = 1 << 26
 """Most memory for the values of a prediction."""
+
+PROGRAMS = 8
+"""So many programs are kept: for data with and without weights, of several shapes."""
 
 
 def make_engine(name: str, program: Program, capacity: int, *, training: bool) -> Any:
@@ -66,9 +70,7 @@ class Slot:
     def reset(self) -> None:
         """Start the running sums and the metrics from zero."""
         self.engine.reset()
-        for term, metric in zip(self.program.metrics, self.program.metric_objects, strict=True):
-            if term.kind == "python":
-                metric.reset_state()
+        self.program.reset()
 
     def results(self) -> dict[str, float]:
         return self.program.results(self.engine.sums)
@@ -89,7 +91,8 @@ class Engines:
         self.lock = threading.RLock()
         self.working = threading.RLock()
         self.program: Program | None = None
-        self._key: Any = None
+        self._key: tuple[Any, ...] | None = None
+        self._programs: dict[Any, Program] = {}  # of that key, by the shapes of the data
         self._training: Slot | None = None
         self._testing: Slot | None = None
         self._predicting: Slot | None = None
@@ -101,6 +104,7 @@ class Engines:
         """Drop what was made for an earlier `compile`."""
         with self.lock:
             self.program = self._key = self._training = self._testing = self.quick = None
+            self._programs.clear()
 
     def __reduce__(self) -> Any:
         return Engines, ()
@@ -117,12 +121,16 @@ class Engines:
         key = (compiled, compiled.optimizer, *model.inputs, *model.outputs,
                *model.trainable_weights)  # fmt: skip
         shapes = data.shapes
-        made_for = (shapes, changes())
-        same = self._key is not None and len(key) == len(self._key[0]) and all(
-            a is b for a, b in zip(key, self._key[0], strict=True)
-        )  # fmt: skip
-        if same and self._key[1] == made_for:
-            assert self.program is not None
+        weights = tuple(
+            () if given is not None and given != tuple(output.sample_shape[:-1]) else given
+            for given, output in zip(data.weight_shapes, model.outputs, strict=True)
+        )
+        made_for = (shapes, weights, changes(), config.epsilon())
+        if not self._same(key):
+            self._programs.clear()
+            self._key = key
+        elif made_for in self._programs:
+            self.program = self._programs[made_for]
             return self.program
         names = list(model.output_names)
         terms = compiled.terms(names, shapes, [output.sample_shape for output in model.outputs])
@@ -131,14 +139,22 @@ class Engines:
             model.outputs,
             **terms,
             targets=shapes,
+            sample_weights=weights,
             output_names=names,
             optimizer=compiled.optimizer,
             dtype=model.outputs[0].dtype,
         )
         self.program = program
-        self._key = (key, made_for)
-        self._training = self._testing = None
+        while len(self._programs) >= PROGRAMS:
+            del self._programs[next(iter(self._programs))]
+        self._programs[made_for] = program
         return program
+
+    def _same(self, key: tuple[Any, ...]) -> bool:
+        known = self._key
+        return known is not None and len(key) == len(known) and all(
+            a is b for a, b in zip(key, known, strict=True)
+        )  # fmt: skip
 
     def release(self) -> None:
         """Let go of all data."""

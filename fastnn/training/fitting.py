@@ -218,6 +218,7 @@ class Fitting(Compilable):
             train, validation = data.part(0, kept), data.part(kept, data.rows)
         if class_weight is not None:
             train = _weighted(train, class_weight, self.output_names, "fit")
+        program = self._engines.build(self, compiled, train)
         advise(program, data, split=kept is not None)
         return train, validation
 
@@ -340,7 +341,8 @@ class Fitting(Compilable):
     def _test(
         self, compiled: Compiled, data: Data, given: int | None, steps: int | None, hooks: Any
     ) -> dict[str, float]:
-        """Evaluate the built program on data, with the hooks of evaluate."""
+        """Evaluate on data, with the hooks of evaluate."""
+        self._engines.build(self, compiled, data)
         batch_size = batch_size_of(given, steps, data.rows)
         rows = np.arange(data.rows if steps is None else min(data.rows, steps * batch_size))
         batch_size = min(batch_size, len(rows))
@@ -371,6 +373,7 @@ class Fitting(Compilable):
             self._require_trainable(program, "train_on_batch")
             if class_weight is not None:
                 data = _weighted(data, class_weight, self.output_names, "train_on_batch")
+                program = self._engines.build(self, compiled, data)
             with self._engines.lock:
                 slot = self._engines.training(compiled.engine, data.rows)
                 slot.reset()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastnn.program.terms import LOGITS_OF
+from fastnn.program.scoring import LOGITS_OF
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 BLOCK = 1 << 20
 """Elements looked at at a time, so that a memory-mapped y is never read as a whole."""
 
-REGRESSION = ("mean_squared_error", "mean_absolute_error", "huber")
+REGRESSION = (
+    "mean_squared_error", "mean_absolute_error", "huber", "log_cosh",
+    "mean_absolute_percentage_error", "mean_squared_logarithmic_error",
+)  # fmt: skip
 
 PROBABLE = ("sigmoid", "hard_sigmoid", "softmax", "exponential", "softplus")
 """Activations that give probabilities, or what the crossentropies divide by its sum."""
@@ -197,7 +200,7 @@ def losses_of_logits(program: Program) -> Iterator[str]:
 
 def _accuracies(program: Program, data: Data) -> Iterator[str]:
     regression = {term.target for term in program.losses if term.kind in REGRESSION}
-    for term, metric in zip(program.metrics, program.metric_objects, strict=True):
+    for term in program.metrics:
         if term.kind not in ("binary_accuracy", "categorical_accuracy", "accuracy"):
             continue
         labels = data.targets[term.target]
@@ -206,8 +209,8 @@ def _accuracies(program: Program, data: Data) -> Iterator[str]:
         some = labels[:4096]
         if not ((some == 0) | (some == 1) | (some != some)).all():  # NaN shows in the loss
             yield (
-                f"Metric '{metric.name}' counts right classes, but y holds other numbers than 0 "
-                "and 1: for predicting numbers use metrics=['mae']"
+                f"Metric '{term.metric.name}' counts right classes, but y holds other numbers than "
+                "0 and 1: for predicting numbers use metrics=['mae']"
             )
 
 

@@ -144,14 +144,10 @@ def train_call(slot: Slot, rows: np.ndarray, batch_size: int, optimizer: Any, se
     first = optimizer.iterations
     steps = -(-len(rows) // batch_size)
     coefficients = optimizer.coefficients(first, steps)
-    counted = slot.program.losses[0].accumulator, 1
-    before = engine.sums[counted]
     try:
         engine.train(rows, batch_size, coefficients, step=first % 2**32, seed=seed)
-    finally:
-        # Ctrl-C, or an error in a loss or layer written in Python, may end the call early: the
-        # rows that the loss has counted tell how many steps were done.
-        optimizer.iterations = first - int((before - engine.sums[counted]) // batch_size)
+    finally:  # an error in a loss or layer written in Python may end the call early
+        optimizer.iterations = first + engine.done
 
 
 def test_steps(

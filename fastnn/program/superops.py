@@ -1,0 +1,70 @@
+"""Superops: losses for which the C engine has a kernel of its own, recognised by their traces.
+
+Each is a pattern of a loss's value, and the kernel that computes it together with its gradient.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastnn.ops.tensor import Tensor
+
+KERNELS = {
+    "softmax_crossentropy": "categorical_crossentropy_logits",
+    "sparse_softmax_crossentropy": "sparse_categorical_crossentropy_logits",
+}
+"""Crossentropies of rows from logits, and the kernels that compute them."""
+
+
+@dataclass
+class Crossentropy:
+    """A loss that is a crossentropy from logits: its kernel, and the tensors it reads."""
+
+    kernel: str
+    target: int
+    logits: int
+    probability: int = -1  # the tensor it writes instead of a folded activation
+    mode: int = 0  # what it does to the gradient of the logits
+
+
+def crossentropy_of(value: Tensor) -> Crossentropy | None:
+    """Return the crossentropy that a loss's value is, or None.
+
+    Parameters
+    ----------
+    value : Tensor
+        Simplified: one number for each row.
+    """
+    value = _same_elements(value)
+    kernel = KERNELS.get(value.op.name)
+    if value.op.name == "mean" and value.attrs["axes"] == (value.args[0].ndim - 1,):
+        value = value.args[0]
+        kernel = "binary_crossentropy_logits" if _is_binary(value) else None
+    elif _is_binary(value) and value.shape[-1] == 1:
+        kernel = "binary_crossentropy_logits"
+    if kernel is None:
+        return None
+    target, logits = _source(value.args[0]), _source(value.args[1])
+    if target is None or logits is None or target[0] != "target" or logits[0] != "tensor":
+        return None
+    return Crossentropy(kernel, target[1], logits[1])
+
+
+def _is_binary(value: Tensor) -> bool:
+    return (
+        value.op.name == "sigmoid_crossentropy"
+        and value.args[0].elements == value.args[1].elements == value.elements
+    )
+
+
+def _same_elements(value: Tensor) -> Tensor:
+    while value.op.name == "reshape":
+        value = value.args[0]
+    return value
+
+
+def _source(value: Tensor) -> tuple[str, int] | None:
+    value = _same_elements(value)
+    return value.attrs["source"] if value.op.name == "input" else None

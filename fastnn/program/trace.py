@@ -1,0 +1,246 @@
+"""Tracing: losses and metrics are called once, with tensors in the place of numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn import ops
+from fastnn.ops.operation import as_tensor
+from fastnn.ops.reductions import _mean
+from fastnn.ops.shapes import _reshape
+from fastnn.ops.tensor import NotTraceable, Tensor
+from fastnn.program.derive import ancestors
+from fastnn.program.simplify import number, simplify
+from fastnn.variable import Variable, tracing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastnn.losses import Loss
+    from fastnn.metrics import Metric
+
+
+class Traced:
+    """A traced loss: its value and, if it states one, its own gradient by the prediction."""
+
+    def __init__(self, value: Tensor, gradient: Tensor | None) -> None:
+        self.value = value
+        self.gradient = gradient
+
+
+def trace_loss(loss: Loss, y_true: Tensor, y_pred: Tensor) -> Traced | None:
+    """Return the trace of a loss; None if it cannot be traced and states its own gradient.
+
+    The value has one number for each row, or one for the whole batch. A loss whose root is a mean
+    over everything gives one for each row: the mean is the same, and rows can be weighted.
+
+    Raises
+    ------
+    NotTraceable
+        If it computes what tensors cannot, and states no gradient.
+    TypeError, ValueError
+        If it returns no value, or one that is another at each call.
+    """
+    who = f"Loss '{loss.name}'"
+    stated = loss.states_gradient
+    try:
+        value = _twice(lambda: loss.call(y_true, y_pred), f"{who}: call(y_true, y_pred)", y_pred)
+        gradient = None
+        if stated:
+            gradient = _twice(
+                lambda: loss.gradient(y_true, y_pred), f"{who}: gradient(y_true, y_pred)", y_pred
+            )
+    except NotTraceable as error:
+        if stated:
+            return None
+        raise NotTraceable(
+            f"{who} cannot be traced: {error}. (Or compute in NumPy what you like, and state the "
+            "derivative yourself: see fastnn.losses.Loss)"
+        ) from None
+    if gradient is not None and gradient.shape != y_pred.shape:
+        raise ValueError(
+            f"{who}: gradient(y_true, y_pred) must have y_pred's shape {y_pred.shape}, got "
+            f"{gradient.shape}"
+        )
+    by_rows = by_row(value)
+    if gradient is not None and by_rows is not None and not value.batched:
+        by_rows = None  # the gradient is that of the one number
+    if by_rows is None:
+        by_rows = value if value.batched or not value.shape else ops.mean(value)
+    return Traced(by_rows, gradient)
+
+
+def by_row(value: Tensor) -> Tensor | None:
+    """Return numbers of rows whose mean over the batch is the value, if it is such a mean."""
+    (value,) = simplify([value])
+    if value.batched:
+        return value
+    name = value.op.name
+    if name == "mean" and value.args[0].batched and len(value.attrs["axes"]) == value.args[0].ndim:
+        (x,) = value.args
+        if x.fold > 1:
+            x = _reshape(x, shape=(None, x.fold, *x.shape[1:]), fold=1)
+        return _mean(x, axes=tuple(range(1, x.ndim)), keepdims=False) if x.ndim > 1 else x
+    if value.elements != 1 or value.shape:
+        return None
+    if name == "negative":
+        rows = by_row(value.args[0])
+        return None if rows is None else ops.negative(rows)
+    if name in ("multiply", "divide", "add", "subtract"):
+        a, b = value.args
+        if number(b) is not None:
+            rows = by_row(a)
+            return None if rows is None else value.op(rows, b)
+        if number(a) is not None and name != "divide":
+            rows = by_row(b)
+            return None if rows is None else value.op(a, rows)
+        if name in ("add", "subtract"):
+            first, second = by_row(a), by_row(b)
+            if first is not None and second is not None and first.shape == second.shape:
+                return value.op(first, second)
+    return None
+
+
+def _twice(function: Callable[[], Any], who: str, like: Tensor) -> Tensor:
+    """Call a function two times; what it draws or reads anew would be frozen in the trace."""
+    from fastnn.losses.base import returned
+
+    found = []
+    for _ in range(2):
+        with tracing(like.dtype) as assigned:
+            found.append(as_tensor(returned(who, function()), like.dtype))
+        if assigned:
+            raise ValueError(
+                f"{who} assigns to variable '{next(iter(assigned)).path}': a loss has no state"
+            )
+    first, second = found
+    if not _alike(first, second):
+        raise ValueError(
+            f"{who} gives another result at each call: it is traced once, and numbers of "
+            "np.random or the clock would stay the same for all batches. Draw them before fit; "
+            "fastnn.random has random numbers for layers"
+        )
+    return first
+
+
+def _alike(a: Tensor, b: Tensor) -> bool:
+    first, second = ancestors([a]), ancestors([b])
+    if len(first) != len(second):
+        return False
+    place_a = {id(t): k for k, t in enumerate(first)}
+    place_b = {id(t): k for k, t in enumerate(second)}
+    for x, y in zip(first, second, strict=True):
+        if x.op is not y.op or [place_a[id(t)] for t in x.args] != [place_b[id(t)] for t in y.args]:
+            return False
+        for name, value in x.attrs.items():
+            other = y.attrs.get(name)
+            same = (
+                np.array_equal(value, other, equal_nan=True)
+                if isinstance(value, np.ndarray) and isinstance(other, np.ndarray)
+                else value is other or value == other
+            )
+            if not same:
+                return False
+    return True
+
+
+# --- metrics ---------------------------------------------------------------------------------
+
+
+def trace_metric(
+    metric: Metric, y_true: Tensor, y_pred: Tensor, weights: Tensor | None
+) -> dict[Variable, Tensor] | None:
+    """Return what a batch adds to each variable of a metric; None if only Python can tell.
+
+    What `update_state` adds must be numbers of rows, all to be added, or one number for the batch,
+    that do not depend on the state.
+    """
+    before = _Attributes(metric)
+    try:
+        with tracing(y_pred.dtype) as assigned:
+            metric.update_state(y_true, y_pred, sample_weight=weights)
+    except NotTraceable:
+        before.restore()
+        return None
+    except Exception:
+        before.restore()
+        raise
+    if before.changed():  # it keeps what it remembers in attributes
+        before.restore()
+        return None
+    added = {}
+    for variable, value in assigned.items():
+        delta = _increment(as_tensor(value, y_pred.dtype), variable)
+        if delta is None or variable.shape:
+            return None
+        added[variable] = delta
+    return added
+
+
+class _Attributes:
+    """What a metric, and those within it, hold in attributes."""
+
+    def __init__(self, metric: Any) -> None:
+        self.owners: list[Any] = []
+        pending = [metric]
+        while pending:
+            owner = pending.pop()
+            if any(owner is known for known in self.owners):
+                continue
+            self.owners.append(owner)
+            for value in vars(owner).values():
+                items = value if isinstance(value, (list, tuple)) else [value]
+                pending.extend(item for item in items if hasattr(item, "update_state"))
+        self.held = [dict(vars(owner)) for owner in self.owners]
+        self.inside = [
+            {name: list(value) for name, value in held.items() if isinstance(value, list)}
+            for held in self.held
+        ]
+
+    def changed(self) -> bool:
+        for owner, held, inside in zip(self.owners, self.held, self.inside, strict=True):
+            now = vars(owner)
+            if now.keys() != held.keys() or any(now[name] is not held[name] for name in held):
+                return True
+            for name, items in inside.items():
+                found = now[name]
+                if len(found) != len(items) or any(
+                    a is not b for a, b in zip(found, items, strict=True)
+                ):
+                    return True
+        return False
+
+    def restore(self) -> None:
+        for owner, held, inside in zip(self.owners, self.held, self.inside, strict=True):
+            vars(owner).clear()
+            vars(owner).update(held)
+            for name, items in inside.items():
+                held[name][:] = items
+
+
+def _increment(value: Tensor, variable: Variable) -> Tensor | None:
+    """Return what is added to a variable, as numbers of rows or of the batch."""
+    (value,) = simplify([value])
+    parts: list[Tensor] = []
+    found = 0
+    pending = [value]
+    while pending:
+        tensor = pending.pop()
+        if tensor.op.name == "add":
+            pending.extend(tensor.args)
+        elif tensor.op.name == "variable" and tensor.attrs["variable"] is variable:
+            found += 1
+        else:
+            parts.append(tensor)
+    if found != 1 or not parts:
+        return None
+    delta = parts[0]
+    for part in parts[1:]:
+        delta = ops.add(delta, part)
+    if any(t.op.name == "variable" for t in ancestors([delta])):
+        return None
+    if delta.op.name == "sum" and delta.args[0].batched and not delta.shape:
+        return delta.args[0]  # added one after the other, in float64
+    return delta if not delta.shape else None
