@@ -187,8 +187,7 @@ def test_a_training_step_by_hand():
     engine = case.engine(ENGINES["numpy"], prog)
     n = engine.gather(np.arange(case.rows))
     engine.forward(n, training=True, step=0, seed=0)
-    engine.losses(n, gradients=True)
-    engine.metrics(n)
+    engine.score(n, gradients=True)
     engine.backward(n)
     kernel = prog.trainable[0]
     before = kernel.numpy()

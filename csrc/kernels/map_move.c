@@ -1,5 +1,5 @@
 /* Steps of maps that move elements, and products of small matrices. With M the samples of the tile,
- * outer is multiplied by M where by_row is 1, the middle of expand where it is 2:
+ * outer is multiplied by M where by_row is 1, the middle of expand and matmul where it is 2:
  *
  *   expand  to[o,i,k] = a[o,k]                          to (outer, middle, inner)
  *   slice   to[o,i,k] = a[o, start + i*stride, k]       a (outer, length, inner), i < middle
@@ -154,8 +154,9 @@ static void pick(const fnn_step *s, real *to, const real *a, const real *b, size
     }
 }
 
-static void matmul(const fnn_step *s, real *to, const real *a, const real *b, size_t outer) {
-  const size_t middle = s->middle, inner = s->inner, length = s->length;
+static void matmul(const fnn_step *s, real *to, const real *a, const real *b, size_t outer,
+                   size_t middle) {
+  const size_t inner = s->inner, length = s->length;
   const size_t a_next = s->uniform & 1 ? 0 : 1, b_next = s->uniform & 2 ? 0 : 1;
   FN(fnn_panel) panel = {.c_row = inner, .a_row = a_next * length, .a_step = a_next,
                          .b_row = b_next * inner, .m = middle, .k = length};
@@ -195,6 +196,6 @@ void KERNEL(map_move)(const fnn_step *s, real *to, const real *a, const real *b,
         swap(s, to, a, outer);
       break;
     case FNN_STEP_PICK: pick(s, to, a, b, outer); break;
-    case FNN_STEP_MATMUL: matmul(s, to, a, b, outer); break;
+    case FNN_STEP_MATMUL: matmul(s, to, a, b, outer, middle); break;
   }
 }
