@@ -5,6 +5,7 @@
     python benchmarks/compare.py --workloads b32-adam --peers fastnn jax
     python benchmarks/compare.py --markdown           ends with the table of the README
     python benchmarks/compare.py --chart ratios.svg   also draws the ratios
+    python benchmarks/compare.py --baseline DIR       this checkout against another one, no peers
 
 Every contender has the same network, first weights and data, and its first steps are checked
 against a float64 reference before it is timed. Then the contenders take turns, repetition by
@@ -16,78 +17,28 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import functools
 import importlib.util
 import json
-import os
 import platform
 import statistics
-import subprocess
 import sys
-import tempfile
 import textwrap
 import time
 from pathlib import Path
 from typing import Any
 
+import baseline
 import footprint
 import peers
-from workloads import BY_NAME, CHECKED_STEPS, WORKLOADS, Workload, loss_of, mnist_file, reference
+from printing import duration, processor, size
+from processes import Failure, Worker, expected_losses
+from workloads import BY_NAME, WORKLOADS, Workload, mnist_file
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTLE = 0.1  # seconds between turns: threads of OpenBLAS and OpenMP spin for a while when done
 FOOTPRINT = ("import", "size")
-
-
-class Failure(Exception):
-    """A contender gave a wrong result, or stopped."""
-
-
-class Worker:
-    """A contender's process; see worker.py."""
-
-    def __init__(self, name: str, variables: dict[str, str]) -> None:
-        self.log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close())
-        self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("worker.py"))],
-            env={**os.environ, **variables},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.log,
-            text=True,
-        )
-
-    def ask(self, command: dict[str, Any]) -> Any:
-        assert self.process.stdin is not None and self.process.stdout is not None
-        try:
-            self.process.stdin.write(json.dumps(command) + "\n")
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            pass
-        answer = self.process.stdout.readline()
-        if not answer:
-            self.log.seek(0)
-            lines = self.log.read().decode(errors="replace").strip().splitlines()
-            raise Failure(lines[-1] if lines else "it stopped without a word")
-        return json.loads(answer)
-
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        try:
-            self.process.stdin.close()
-            self.process.wait(timeout=10)
-        except (BrokenPipeError, subprocess.TimeoutExpired):
-            self.process.kill()
-            self.process.wait()
-        self.log.close()
-
-
-@functools.cache
-def expected_losses(workload: Workload, late_epsilon: bool) -> dict[str, float]:
-    if workload.kind != "train":
-        return {}
-    weights, mean = reference(workload.checked, CHECKED_STEPS, late_epsilon=late_epsilon)
-    return {"mean": mean, "after": loss_of(workload, weights, CHECKED_STEPS)}
+WITH_PEERS = ("peers", "repeat", "quick", "markdown", "chart", "former")
+WITH_BASELINE = ("pairs", "threads", "turn")
 
 
 def measure(
@@ -101,7 +52,7 @@ def measure(
             peer = peers.load(name)
             expected = expected_losses(workload, getattr(peer, "LATE_EPSILON", False))
             for variant, variables in peer.VARIANTS.items():
-                worker = workers[name, variant] = Worker(name, variables)
+                worker = workers[name, variant] = Worker(variables)
                 try:
                     worker.ask({"peer": name, "workload": workload.name, "expected": expected})
                 except Failure as failure:
@@ -128,17 +79,6 @@ def measure(
 
 
 # --- what is printed -------------------------------------------------------------------------
-
-
-def duration(seconds: float) -> str:
-    """Return three digits and a unit."""
-    unit, scale = ("s", 1.0) if seconds >= 1 else ("ms", 1e-3) if seconds >= 1e-3 else ("µs", 1e-6)
-    number = seconds / scale
-    return f"{number:.0f} {unit}" if number >= 100 else f"{number:.3g} {unit}"
-
-
-def size(count: float) -> str:
-    return f"{count / 1e6:.3g} MB" if count < 1e9 else f"{count / 1e9:.3g} GB"
 
 
 @dataclasses.dataclass
@@ -254,16 +194,6 @@ def chart(report: dict[str, Any], file: Path) -> None:
     figure.savefig(file, dpi=150)
 
 
-def processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
 def conditions(versions: dict[str, str], repeat: int) -> str:
     data = "MNIST" if mnist_file() else "made-up images"
     listed = ", ".join(f"{name} {version}" for name, version in versions.items())
@@ -288,7 +218,30 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--from", type=Path, metavar="FILE", dest="former", help="measure nothing: draw this --json"
     )
+    checkouts = parser.add_argument_group("another checkout (see README.md)")
+    checkouts.add_argument(
+        "--baseline", type=Path, metavar="DIR", help="compare with that checkout, built in place"
+    )
+    checkouts.add_argument(
+        "--pairs", type=int, default=baseline.PAIRS, metavar="N",
+        help=f"pairs of turns (default {baseline.PAIRS}; more where it is noisy)",
+    )  # fmt: skip
+    checkouts.add_argument(
+        "--threads", type=int, default=peers.CPUS, metavar="N",
+        help=f"largest team of both (default {peers.CPUS}; 1 is the steadiest)",
+    )  # fmt: skip
+    checkouts.add_argument(
+        "--turn", type=float, default=baseline.TURN, metavar="SECONDS",
+        help=f"least length of a turn (default {baseline.TURN})",
+    )  # fmt: skip
     options = parser.parse_args()
+    others = WITH_PEERS if options.baseline else WITH_BASELINE
+    for name in others:
+        if getattr(options, name) != parser.get_default(name):
+            given = "--" + ("from" if name == "former" else name)
+            parser.error(f"{given} is {'not ' if options.baseline else ''}for --baseline")
+    if min(options.pairs, options.threads) < 1:
+        parser.error("--pairs and --threads must be at least 1")
     if options.former and not options.chart:
         parser.error("--from needs --chart")
     if options.former and not options.former.is_file():
@@ -309,6 +262,14 @@ def main() -> int:
     if options.former:
         chart(json.loads(options.former.read_text()), options.chart)
         return 0
+    if options.baseline:
+        report, status = baseline.run(
+            options.baseline.resolve(), options.workloads,
+            pairs=options.pairs, threads=options.threads, turn=options.turn,
+        )  # fmt: skip
+        if options.json:
+            options.json.write_text(json.dumps(report, indent=1))
+        return status
     names, versions = [], {}
     for name in peers.MODULES:
         if name not in options.peers:

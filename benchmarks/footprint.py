@@ -37,14 +37,13 @@ def installed(name: str) -> bool:
     return True
 
 
-def import_seconds(name: str, statement: str) -> float:
-    """Import in a fresh interpreter and return what the import alone took.
+def run_elsewhere(code: str, variables: dict[str, str]) -> str:
+    """Return the last line that a fresh interpreter prints; its working directory is empty.
 
-    The first time writes the byte code, as pip does for what it installs.
+    Its imports may write byte code, as pip does for what it installs.
     """
-    environment = {**os.environ, **LIBRARIES[name][1]}
+    environment = {**os.environ, **variables}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    code = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
     with tempfile.TemporaryDirectory() as elsewhere:  # so that no checkout is imported instead
         result = subprocess.run(
             [sys.executable, "-c", code],
@@ -54,7 +53,13 @@ def import_seconds(name: str, statement: str) -> float:
             text=True,
             check=True,
         )
-    return float(result.stdout.split()[-1])
+    return result.stdout.splitlines()[-1]
+
+
+def import_seconds(statement: str, variables: dict[str, str]) -> float:
+    """Import in a fresh interpreter and return what the import alone took."""
+    code = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
+    return float(run_elsewhere(code, variables))
 
 
 def import_times(names: list[str], repeat: int, *, ready: bool) -> dict[str, list[float]]:
@@ -62,7 +67,10 @@ def import_times(names: list[str], repeat: int, *, ready: bool) -> dict[str, lis
     entries = {name: LIBRARIES[name] for name in names}
     statements = {name: entry[3] if ready else entry[2] for name, entry in entries.items()}
     turns = [
-        {name: import_seconds(name, statement) for name, statement in statements.items()}
+        {
+            name: import_seconds(statement, entries[name][1])
+            for name, statement in statements.items()
+        }
         for _ in range(repeat + 1)
     ]
     return {name: [turn[name] for turn in turns[1:]] for name in names}

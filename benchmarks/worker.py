@@ -1,7 +1,8 @@
 """One contender in a process of its own: checked once, then timed whenever asked.
 
 It waits on a pipe, so that between its turns it takes nothing from the others. Commands and
-answers are lines of JSON on the standard streams.
+answers are lines of JSON on the standard streams: first what to make, then the arguments of each
+turn, ``{}`` for the defaults; ``{"files_of": package}`` tells what has been imported.
 """
 
 from __future__ import annotations
@@ -68,11 +69,24 @@ class Turn:
             np.testing.assert_allclose(got, predictions(workload, self.x), rtol=1e-3, atol=1e-6)
         self.run()
 
-    def run(self) -> float:
-        """Return the seconds that a step or a call takes."""
+    def run(self, least: float = LEAST_SECONDS, undisturbed: bool = False) -> float:
+        """Train or predict for some time and return the seconds of a step or a call.
+
+        Parameters
+        ----------
+        least : float
+            The least seconds to go on for; whole epochs are trained.
+        undisturbed : bool
+            Return the first quartile over the epochs or calls, which other processes disturb
+            little, rather than the mean over epochs or the median over calls.
+
+        Returns
+        -------
+        float
+        """
         training = self.workload.kind == "train"
         times, total, loss = [], 0.0, 0.0
-        while total < LEAST_SECONDS:
+        while total < least:
             start = time.perf_counter()
             if training:
                 loss = self.contender.epoch(shuffle=True)
@@ -80,12 +94,22 @@ class Turn:
                 self.contender.predict(self.x)
             times.append(time.perf_counter() - start)
             total += times[-1]
+        quartile = sorted(times)[len(times) // 4]
         if not training:
-            return statistics.median(times)
+            return quartile if undisturbed else statistics.median(times)
         # The first steps have been checked; ten steps of a wide network may begin with a rise.
         if not loss < 2 * self.first_loss:
             raise ValueError(f"it diverges: the loss of an epoch is {loss}")
-        return total / (len(times) * self.workload.count)
+        return (quartile if undisturbed else total / len(times)) / self.workload.count
+
+
+def files_of(package: str) -> list[str]:
+    """Return the files of a package's modules that this process has imported."""
+    return [
+        module.__file__
+        for name, module in list(sys.modules.items())
+        if name.split(".")[0] == package and getattr(module, "__file__", None)
+    ]
 
 
 def main() -> None:
@@ -94,11 +118,13 @@ def main() -> None:
     turn = None
     for line in sys.stdin:
         command = json.loads(line)
-        if turn is None:
+        answer: Any = "ready"
+        if "files_of" in command:
+            answer = files_of(command["files_of"])
+        elif turn is None:
             turn = Turn(command["peer"], BY_NAME[command["workload"]], command["expected"])
-            answer: Any = "ready"
         else:
-            answer = turn.run()
+            answer = turn.run(**command)
         answers.write(json.dumps(answer) + "\n")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
+import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import fastnn
 from fastnn.operations import ACTIVATIONS
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -138,6 +141,194 @@ def test_compare(tmp_path):
     (row,) = json.loads(file.read_text())["rows"]
     assert set(row["ratios"]) == {"fastnn", "numpy"} and row["ratios"]["fastnn"] == 1
     assert all(len(seconds) == 2 for seconds in row["seconds"].values())
+
+
+# --- against another checkout: all times are made up ---
+
+
+def test_turns_go_abba():
+    import baseline
+
+    said = []
+
+    def contender(name, seconds):
+        return lambda: said.append(name) or seconds
+
+    pairs = baseline.take_turns([contender("A", 1.0), contender("B", 2.0)], 4)
+    assert "".join(said) == "ABBAABBA"
+    assert pairs == [(1.0, 2.0)] * 4
+
+
+def test_the_interval_of_a_median():
+    import baseline
+
+    # 40 values: the 14th and the 27th, as in tables of the sign test.
+    assert [baseline.rank(n) for n in (1, 2, 5, 6, 8, 9, 40, 100)] == [0, 0, 0, 0, 0, 1, 13, 39]
+    for n in (6, 17, 40, 320):
+        tails = [sum(math.comb(n, i) for i in range(baseline.rank(n) + k)) / 2**n for k in (1, 2)]
+        assert tails[0] <= 0.025 < tails[1]
+    ratios = np.random.default_rng(0).permutation(np.arange(1.0, 41.0))
+    result = baseline.estimate([(2.0, 2 * ratio) for ratio in ratios])
+    assert result == baseline.Estimate(20.5, 14.0, 27.0)
+
+
+def made_up(*runs):
+    """Return a measure that gives these ratios, run by run, with a spread of 0.1 %, and its log."""
+    ratios, calls = iter(runs), []
+
+    def measure(against_itself, pairs):
+        calls.append((against_itself, pairs))
+        ratio, spread = next(ratios), 0.001
+        if isinstance(ratio, tuple):
+            ratio, spread = ratio
+        return [(1.0, ratio + spread * (-1) ** i) for i in range(pairs)]
+
+    return measure, calls
+
+
+def test_a_row_is_slower_if_two_runs_say_so():
+    import baseline
+
+    for runs, slower in (
+        ([1.02], False),
+        ([1.0305], False),  # its interval begins below
+        ([1.05, 1.02], False),
+        ([1.05, 1.04], True),
+        ([0.9], False),
+    ):
+        measure, calls = made_up(1.0, *runs)
+        row = baseline.compare(measure, 40, 1.03)
+        assert calls == [(True, 40)] + [(False, 40)] * len(runs)
+        assert row.counts and row.slower == slower
+        assert row.ratio.median == pytest.approx(np.mean(runs), abs=0.0011)
+
+
+def test_an_unsteady_row_gets_more_pairs():
+    import baseline
+
+    noisy = (1.0, 0.1)
+    measure, calls = made_up(noisy, noisy, 1.0, 1.0)
+    row = baseline.compare(measure, 40, 1.03)
+    assert calls == [(True, 40), (True, 40), (True, 80), (False, 160)]
+    assert row.counts and not row.slower
+
+    for same in (noisy, 1.02, 0.98):  # or it is steady, but not around 1
+        measure, calls = made_up(*[same] * 4)
+        row = baseline.compare(measure, 40, 1.03)
+        assert calls == [(True, 40), (True, 40), (True, 80), (True, 160)]
+        assert not row.counts and not row.slower
+
+    measure, calls = made_up(1.02, 1.0)  # half of what is to be found: enough for an import
+    assert baseline.compare(measure, 40, 1.05).counts
+
+
+def test_what_is_found():
+    import baseline
+
+    def row(*runs, limit=1.03, same=1.0):
+        same_run, *others = [made_up(r)[0](False, 40) for r in (same, *runs)]
+        return baseline.Comparison(limit, same_run, others)
+
+    rows = {"a": row(1.02), "b": row(1.0)}
+    assert baseline.geometric_mean(rows.values()) == pytest.approx(1.02**0.5)
+    assert baseline.findings(rows, {"import": row(1.04, limit=1.05)}, (100.0, 150.0)) == []
+    assert baseline.findings({"a": row(1.02)}, {}, None) == [
+        "slower: the geometric mean, 1.020, is above 1.01"
+    ]
+    rows = {"a": row(1.06, 1.05), "b": row(0.9), "c": row(same=1.5)}
+    assert baseline.findings(rows, {"import": row(1.1, 1.1, limit=1.05)}, (100.0, 151.0)) == [
+        "slower: a", "slower: import", "larger: the package, more than 1.5 times",
+    ]  # fmt: skip
+    assert baseline.geometric_mean([row(same=1.5)]) is None
+    assert baseline.findings({"c": row(same=1.5)}, {}, None) == []
+
+
+def test_a_checkout_is_where_its_modules_are(tmp_path, monkeypatch):
+    import baseline
+    from processes import Failure
+
+    checkout = baseline.Checkout(tmp_path, 1)
+    inside = str(tmp_path / "fastnn" / "_core.so")
+    checkout.require([inside])
+    for files in ([], [inside, fastnn.__file__], [str(tmp_path / "fastnn.py")]):
+        with pytest.raises(Failure, match="imported"):
+            checkout.require(files)
+    monkeypatch.setenv("PYTHONPATH", "more")
+    assert checkout.variables["PYTHONPATH"] == os.pathsep.join([str(tmp_path), "more"])
+    (tmp_path / "fastnn").mkdir()
+    for name, content in (("a.py", "12"), ("b.c", "345"), ("c.cpython-1.so", "6789")):
+        (tmp_path / "fastnn" / name).write_text(content)
+    assert checkout.package_bytes() == 2
+
+
+def test_a_worker_tells_what_it_imported(monkeypatch, tmp_path):
+    """Without the check, an installed fastnn would be timed in place of the checkout."""
+    import baseline
+    from processes import Failure
+    from workloads import BY_NAME
+
+    monkeypatch.setenv("PYTHONPATH", str(Path(fastnn.__file__).parents[1]))
+    with pytest.raises(Failure, match="imported"):
+        baseline.Checkout(tmp_path, 1).start(BY_NAME["predict-one"])
+
+
+def test_against_another_checkout(monkeypatch, tmp_path, capsys):
+    """The command line, from one checkout to itself; what it finds depends on the machine."""
+    import baseline
+    import compare
+
+    checkout = Path(fastnn.__file__).parents[1]
+    monkeypatch.setattr(baseline, "THIS", checkout)
+    monkeypatch.setattr(baseline, "GROWTH", 1)
+    monkeypatch.setattr(baseline, "steady", lambda same, limit: True)
+    file = tmp_path / "figures.json"
+    arguments = ["--baseline", checkout, "--workloads", "predict-one", "import", "size"]
+    arguments += ["--pairs", 1, "--turn", 0.001, "--threads", 1, "--json", file]
+    monkeypatch.setattr(sys, "argv", ["compare.py", *map(str, arguments)])
+    status = compare.main()
+    output = capsys.readouterr().out
+    report = json.loads(file.read_text())
+    assert status == int(bool(report["findings"])) and not report["failures"]
+    titles = ["predict one sample", *footprint_statements()]
+    assert [row["title"] for row in report["rows"]] == titles
+    assert all(f"\n{title}\n  A/A " in output for title in titles)
+    assert all(len(row["same"]) == 1 == len(row["runs"][0]) for row in report["rows"])
+    assert report["bytes"][0] == report["bytes"][1] > 1e5
+    assert "geometric mean of 1 of 1 workloads" in output
+    assert "fewer than 40 pairs: a look, no verdict" in output
+
+
+def footprint_statements():
+    import footprint
+
+    return footprint.LIBRARIES["fastnn"][2:]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--pairs", "80"], "--pairs is for --baseline"),
+        (["--baseline", ".", "--peers", "jax"], "--peers is not for --baseline"),
+        (["--baseline", ".", "--from", "a.json"], "--from is not for --baseline"),
+        (["--baseline", ".", "--pairs", "0"], "must be at least 1"),
+    ],
+)
+def test_options_that_do_not_go_together(monkeypatch, capsys, arguments, message):
+    with pytest.raises(SystemExit):
+        draw(monkeypatch, *arguments)
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("init", "message"),
+    [("", "_core"), ("raise ImportError('half a checkout')", "half a checkout")],
+)
+def test_a_baseline_that_is_not_built(monkeypatch, tmp_path, init, message):
+    """Its _core is missing, or is found elsewhere if fastnn is installed in editable mode."""
+    (tmp_path / "fastnn").mkdir()
+    (tmp_path / "fastnn" / "__init__.py").write_text(init)
+    with pytest.raises(SystemExit, match=rf"{message}.*build_ext -i"):
+        draw(monkeypatch, "--baseline", tmp_path)
 
 
 def run(script, *options):
