@@ -330,6 +330,8 @@ class _Emitter:
             return register
         target = (*like.sample,)
         have = list(x.sample)
+        if like.batched and like.fold == 1 and not x.batched and x.ndim == like.ndim:
+            have = have[1:]  # of length 1: the batch's place
         have = [1] * (len(target) - len(have)) + have
         if x.batched and like.batched and x.ndim < like.ndim:  # its axes stand behind the batch
             raise ValueError(f"{x} does not broadcast to {like}")
