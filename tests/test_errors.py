@@ -213,7 +213,7 @@ def test_compile_needs_a_loss_to_train():
     with pytest.raises(ValueError, match="without loss and metrics"):
         model.evaluate(X, Y)
     model = classifier(loss=None, metrics=["accuracy"])
-    with pytest.raises(ValueError, match="has no loss to make small"):
+    with pytest.raises(ValueError, match="has no loss to minimize"):
         model.fit(X, Y)
     assert 0 <= model.evaluate(X, Y, verbose=0) <= 1
 

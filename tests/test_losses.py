@@ -221,18 +221,23 @@ def test_a_gradient_of_every_row_does_not_fit_one_number_for_the_batch():
         return np.mean((y_pred - y_true) ** 2)
 
     loss.gradient = lambda t, p: 2 * (p - t) / p.shape[-1]
-    mean = L.get(loss)
+    mean, r, q = L.get(loss), R.astype("f8"), Q.astype("f8")
     for _ in range(2):
         with pytest.raises(ValueError, match=r"'loss': .* gradient is 4 times its derivative"):
-            mean.rows(R, Q, gradients=True)
-    L.get(loss).rows(R[:1], Q[:1], gradients=True)  # of one row it is the same
-    L.get(loss).rows(R, R, gradients=True)  # zero either way
+            mean.check_gradient(r, q)
+    L.get(loss).check_gradient(r[:1], q[:1])  # of one row it is the same
+    L.get(loss).check_gradient(r, r)  # zero either way
 
     def total(y_true, y_pred):
         return np.sum((y_pred - y_true) ** 2)
 
     total.gradient = lambda t, p: 2 * (p - t)
-    L.get(total).rows(R, Q, gradients=True)
+    L.get(total).check_gradient(r, q)
+    total.gradient = lambda t, p: 3 * (p - t)
+    with pytest.raises(ValueError, match=r"'total': gradient.* is not the derivative of call"):
+        L.get(total).check_gradient(r, q)
+    total.gradient_is_exact = False
+    L.get(total).check_gradient(r, q)
 
     def surprise(y_true, y_pred):
         return -np.mean(np.log(y_pred))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn import config, ops
+from fastnn.graph import note_change
 from fastnn.ops.operation import holds_tensor
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Loss:
     """Whether a stated `gradient` is the derivative of `call`; False: one of your own making."""
 
     _gradient_checked = False
+    _is_traced = False  # a program may hold what `call` has recorded
 
     def __init__(
         self,
@@ -68,6 +70,11 @@ class Loss:
             )
         self.name = name or config.snake_case(type(self).__name__)
         self.reduction = reduction
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if self._is_traced and not name.startswith("_"):
+            note_change()  # programs are made anew
 
     def call(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
         """Return one value per row of `y_pred` (its last axis is reduced).
@@ -164,8 +171,6 @@ class Loss:
                 f"{y_pred.shape}, got {slopes.shape}"
             )
         if values.ndim == 0:
-            if slopes is not None:
-                self._check_gradient_of_mean(y_true, y_pred, slopes)
             return np.full(n, values), None if slopes is None else slopes * n
         if values.shape[0] != n or y_pred.size % values.size:
             raise ValueError(
@@ -174,28 +179,70 @@ class Loss:
             )
         return values.reshape(-1), slopes
 
-    def _check_gradient_of_mean(
-        self, y_true: np.ndarray, y_pred: np.ndarray, slopes: np.ndarray
-    ) -> None:
-        """Raise ValueError, once, if `call` gives a batch's mean and `gradient` the rows' own.
+    def check_gradient(self, y_true: np.ndarray, y_pred: np.ndarray) -> None:
+        """Compare a stated `gradient` with differences of `call`, once.
 
-        Along the gradient the difference of two values tells which of them it belongs to.
+        Parameters
+        ----------
+        y_true, y_pred : ndarray of float64
+            A few rows of targets and predictions.
+
+        Raises
+        ------
+        ValueError
+            If it is another derivative along every direction that is tried.
         """
-        n, size = len(y_pred), float(np.abs(slopes).max(initial=0.0))
-        if self._gradient_checked or n == 1 or not 0 < size < math.inf:
+        if self._gradient_checked or not self.states_gradient or not self.gradient_is_exact:
             return
-        along, h = slopes.astype(np.float64) / size, 1e-5
+        n = len(y_pred)
         with np.errstate(all="ignore"):  # a step may leave the domain of a logarithm
-            ahead, behind = (self.call(y_true, y_pred + s * h * along) for s in (1, -1))
-        rise, expected = (float(ahead) - float(behind)) / (2 * h), float((slopes * along).sum())
-        if abs(n * rise - expected) < 0.1 * abs(expected):
+            slopes = np.asarray(self.gradient(y_true, y_pred), np.float64)
+            if slopes.shape != y_pred.shape:
+                return  # which the engine says better
+            rng = np.random.default_rng(0)
+            found = [
+                self._rise(y_true, y_pred, slopes, along)
+                for along in (slopes, rng.standard_normal(y_pred.shape), np.ones(y_pred.shape))
+            ]
+        found = [pair for pair in found if np.isfinite(pair).all() and max(map(abs, pair)) > 1e-8]
+        if not found:
+            return
+
+        def differ(factor: float) -> bool:
+            return all(
+                abs(factor * rise - stated) > 0.02 * (abs(factor * rise) + abs(stated))
+                for rise, stated in found
+            )
+
+        if differ(1.0):
+            rise, stated = found[0]
+            if np.ndim(self.call(y_true, y_pred)) == 0 and n > 1 and not differ(n):
+                raise ValueError(
+                    f"Loss '{self.name}': call(y_true, y_pred) gives one number for the batch, and "
+                    f"gradient is {n} times its derivative, as if each of the {n} rows had a value "
+                    "of its own: return one value per row, as np.mean(..., axis=-1) does, or "
+                    "divide the gradient by len(y_pred)"
+                )
             raise ValueError(
-                f"Loss '{self.name}': call(y_true, y_pred) gives one number for the batch, and "
-                f"gradient is {n} times its derivative, as if each of the {n} rows had a value of "
-                "its own: return one value per row, as np.mean(..., axis=-1) does, or divide the "
-                "gradient by len(y_pred)"
+                f"Loss '{self.name}': gradient(y_true, y_pred) is not the derivative of "
+                f"call(y_true, y_pred): along itself it says {stated:.6g}, differences say "
+                f"{rise:.6g}. Leave it out if call is written in fastnn.ops or NumPy, which is "
+                "differentiated; or set gradient_is_exact = False if another slope is meant"
             )
         self._gradient_checked = True
+
+    def _rise(
+        self, t: np.ndarray, p: np.ndarray, slopes: np.ndarray, along: np.ndarray
+    ) -> tuple[float, float]:
+        """Return what differences and what the gradient say of a step along a direction."""
+        size = float(np.abs(along).max(initial=0.0))
+        if not 0 < size < math.inf:
+            return 0.0, 0.0
+        along, h = along / size, 1e-5
+        ahead, behind = (
+            float(np.sum(self.call(t, p + sign * h * along), dtype=np.float64)) for sign in (1, -1)
+        )
+        return (ahead - behind) / (2 * h), float((slopes * along).sum())
 
     @property
     def engine_reduction(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn import config, ops
+from fastnn.graph import note_change
 from fastnn.losses.base import aligned, returned, spread
 from fastnn.ops.operation import holds_tensor
 
@@ -49,6 +50,13 @@ class Metric:
 
     direction: str | None = None
     """Whether good is large ("max") or small ("min"); None if unknown."""
+
+    _is_traced = False  # a program may hold what `update_state` has recorded
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if self._is_traced and not name.startswith("_"):
+            note_change()  # programs are made anew
 
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         self.name = name or config.snake_case(type(self).__name__)

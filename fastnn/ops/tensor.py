@@ -128,11 +128,26 @@ class Tensor:
             "np.array([x, y])",
         )
 
+    @classmethod
+    def __torch_function__(
+        cls, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> NoReturn:
+        name = getattr(function, "__name__", "a function of torch")
+        raise NotTraceable(
+            f"{where()}torch.{name} knows nothing of tensors of fastnn: use fastnn.ops.{name} or "
+            f"np.{name}"
+        )
+
+    def __tf_tensor__(self, *args: Any, **kwargs: Any) -> NoReturn:
+        self._refuse(
+            "become a tensor of TensorFlow", "use the function of the same name in fastnn.ops or np"
+        )
+
     def __bool__(self) -> NoReturn:
         self._refuse(
-            "decide an `if`, `and`, `or`, max(x, 0) or min(x, 0)",
-            "write np.where(condition, a, b), np.logical_and(a, b), np.maximum(x, 0) or "
-            "np.minimum(x, 0)",
+            "decide an `if`, `not`, `and`, `or`, max(x, 0) or min(x, 0)",
+            "write np.where(condition, a, b), np.logical_not(a), np.logical_and(a, b), "
+            "np.logical_or(a, b), np.maximum(x, 0) or np.minimum(x, 0)",
         )
 
     def __float__(self) -> NoReturn:

@@ -91,6 +91,7 @@ def build(
     if optimizer is not None:
         derive_backward(program, builder, scoring, fuse=fuse)
     scoring.emit(_compact(program, builder, scoring.read()))
+    program.is_current = scoring.retraced
     return program
 
 

@@ -12,6 +12,8 @@ from fastnn.operations import SKIP, Operation, Storage, Tensor
 from fastnn.program.formulas import formulas
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastnn.losses import Loss
     from fastnn.metrics import Metric
     from fastnn.ops.tensor import Tensor as Traced
@@ -154,6 +156,7 @@ class Program:
         self.scoring: list[Operation] = []  # for C: losses, metrics and those gradients
         self.evaluation: list[Operation] = []  # the same without gradients
         self.sums = 0  # pairs of running sums
+        self.is_current: Callable[[], bool] = lambda: True  # after tracing one's own code again
         self.targets: list[Target] = []
         self.backward: list[Operation] = []
         self.updates: list[Update] = []

@@ -26,7 +26,7 @@ from fastnn.program.maps import Map, Sink, schedule
 from fastnn.program.simplify import simplify
 from fastnn.program.superops import Crossentropy, crossentropy_of
 from fastnn.program.targets import fit_target
-from fastnn.program.trace import trace_loss, trace_metric
+from fastnn.program.trace import structure, trace_loss, trace_metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,7 +112,9 @@ class Scoring:
         self.fuse = fuse
         self.gradients: list[Tensor | None] = []  # of the losses: what they state themselves
         self.leaves: dict[tuple[str, int], Tensor] = {}
+        self.predictions: dict[int, Tensor] = {}  # by output
         self.superops: dict[int, Crossentropy] = {}  # by loss
+        self.own: list[Tensor] = []  # what was traced of one's own code, as it was
         self.map_gradients: list[tuple[int, int, Tensor]] = []  # tensor, mode, value
 
     # --- leaves --------------------------------------------------------------------------
@@ -128,6 +130,8 @@ class Scoring:
 
     def prediction(self, output: int) -> Tensor:
         """Return an output's leaf; it knows the logits that its activation is made of."""
+        if output in self.predictions:
+            return self.predictions[output]
         index = self.program.outputs[output]
         known = ("tensor", index) in self.leaves
         leaf = self.leaf("tensor", index, self.builder.tensors[index].shape)
@@ -136,6 +140,7 @@ class Scoring:
             logits = op.inputs[0]
             shape = self.builder.tensors[logits].shape
             leaf.attrs["logits"] = op.attrs["activation"], self.leaf("tensor", logits, shape)
+        self.predictions[output] = leaf
         return leaf
 
     def operands(self, target: int) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -156,10 +161,33 @@ class Scoring:
         )  # fmt: skip
         self._advise(term, p)
         traced = trace_loss(loss, t, p)
+        vars(loss)["_is_traced"] = True
         if traced is not None:
             (term.value,) = simplify([traced.value])
+            if not term.kind:
+                self.own += traced.values
         self.gradients.append(None if traced is None else traced.gradient)
         self.program.losses.append(term)
+
+    def retraced(self) -> bool:
+        """Whether the losses and metrics of one's own still compute what was traced of them."""
+        values: list[Tensor] = []
+        with without_lines():
+            for term in self.program.losses:
+                if not term.kind and term.value is not None:
+                    t, p, _ = self.operands(term.target)
+                    found = trace_loss(term.loss, t, p, again=True)
+                    if found is None:
+                        return False
+                    values += found.values
+            for metric in self.program.metrics:
+                if not metric.kind and metric.states is not None:
+                    t, p, w = self.operands(metric.target)
+                    added = trace_metric(metric.metric, t, p, w if metric.weighted else None)
+                    if added is None:
+                        return False
+                    values += added.values()
+        return structure(values) == structure(self.own)
 
     def _advise(self, term: LossTerm, prediction: Tensor) -> None:
         activation, _ = prediction.attrs.get("logits", ("", None))
@@ -177,6 +205,9 @@ class Scoring:
         term = MetricTerm(metric, name, kind_of(metric), p.attrs["source"][1], target, weighted)
         added = trace_metric(metric, t, p, w if weighted else None)
         if added is not None:
+            vars(metric)["_is_traced"] = True
+            if not term.kind:
+                self.own += added.values()
             term.states = [
                 State(variable, self._accumulator(), simplify([value])[0])
                 for variable, value in added.items()
@@ -350,10 +381,22 @@ class Scoring:
             Sink(value, ("gradient", number_of[index], mode))
             for index, mode, value in self.map_gradients
         ]
+        self._share()
         program.evaluation = [*crossentropies, *self._maps(sinks), *calls]
         program.scoring = program.evaluation
         if program.optimizer is not None:
             program.scoring = [*crossentropies, *self._maps([*sinks, *slopes]), *calls]
+
+    def _share(self) -> None:
+        """Let all formulas share what they have in common."""
+        program = self.program
+        holders: list[Any] = [term for term in program.losses if term.value is not None]
+        holders += [state for metric in program.metrics for state in metric.states or ()]
+        holders += program.gradients
+        for holder, value in zip(
+            holders, simplify([holder.value for holder in holders]), strict=True
+        ):
+            holder.value = value
 
     def _maps(self, sinks: list[Sink]) -> list[Operation]:
         lowered = simplify([sink.value for sink in sinks], lower=True)

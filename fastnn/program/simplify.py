@@ -81,12 +81,16 @@ class _Simplifier:
 
 def key(tensor: Tensor) -> Any:
     """Return what two tensors share just if they are the same computation."""
-    attrs = tuple(
+    args = tuple(id(arg) for arg in tensor.args)
+    return tensor.op.name, args, attributes(tensor), tensor.shape, tensor.fold
+
+
+def attributes(tensor: Tensor) -> Any:
+    """Return an operation's constants in a form that can be compared; arrays by their bytes."""
+    return tuple(
         (name, (value.tobytes(), value.shape) if isinstance(value, np.ndarray) else _plain(value))
         for name, value in sorted(tensor.attrs.items())
     )
-    args = tuple(id(arg) for arg in tensor.args)
-    return tensor.op.name, args, attrs, tensor.shape, tensor.fold
 
 
 def _plain(value: Any) -> Any:

@@ -12,11 +12,11 @@ from fastnn.ops.reductions import _mean
 from fastnn.ops.shapes import _reshape
 from fastnn.ops.tensor import NotTraceable, Tensor
 from fastnn.program.derive import ancestors
-from fastnn.program.simplify import number, simplify
+from fastnn.program.simplify import attributes, number, simplify
 from fastnn.variable import Variable, tracing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fastnn.losses import Loss
     from fastnn.metrics import Metric
@@ -29,12 +29,18 @@ class Traced:
         self.value = value
         self.gradient = gradient
 
+    @property
+    def values(self) -> list[Tensor]:
+        """All that was recorded."""
+        return [self.value] if self.gradient is None else [self.value, self.gradient]
 
-def trace_loss(loss: Loss, y_true: Tensor, y_pred: Tensor) -> Traced | None:
+
+def trace_loss(loss: Loss, y_true: Tensor, y_pred: Tensor, *, again: bool = False) -> Traced | None:
     """Return the trace of a loss; None if it cannot be traced and states its own gradient.
 
     The value has one number for each row, or one for the whole batch. A loss whose root is a mean
-    over everything gives one for each row: the mean is the same, and rows can be weighted.
+    over everything gives one for each row: the mean is the same, and rows can be weighted. `again`:
+    it has been traced before, and is not asked whether it gives the same twice.
 
     Raises
     ------
@@ -46,11 +52,16 @@ def trace_loss(loss: Loss, y_true: Tensor, y_pred: Tensor) -> Traced | None:
     who = f"Loss '{loss.name}'"
     stated = loss.states_gradient
     try:
-        value = _twice(lambda: loss.call(y_true, y_pred), f"{who}: call(y_true, y_pred)", y_pred)
+        value = _recorded(
+            lambda: loss.call(y_true, y_pred), f"{who}: call(y_true, y_pred)", y_pred, again
+        )
         gradient = None
         if stated:
-            gradient = _twice(
-                lambda: loss.gradient(y_true, y_pred), f"{who}: gradient(y_true, y_pred)", y_pred
+            gradient = _recorded(
+                lambda: loss.gradient(y_true, y_pred),
+                f"{who}: gradient(y_true, y_pred)",
+                y_pred,
+                again,
             )
     except NotTraceable as error:
         if stated:
@@ -103,20 +114,20 @@ def by_row(value: Tensor) -> Tensor | None:
     return None
 
 
-def _twice(function: Callable[[], Any], who: str, like: Tensor) -> Tensor:
-    """Call a function two times; what it draws or reads anew would be frozen in the trace."""
+def _recorded(function: Callable[[], Any], who: str, like: Tensor, again: bool) -> Tensor:
+    """Call a function, two times: what it draws or reads anew would be frozen in the trace."""
     from fastnn.losses.base import returned
 
     found = []
-    for _ in range(2):
+    for _ in range(1 if again else 2):
         with tracing(like.dtype) as assigned:
             found.append(as_tensor(returned(who, function()), like.dtype))
         if assigned:
             raise ValueError(
                 f"{who} assigns to variable '{next(iter(assigned)).path}': a loss has no state"
             )
-    first, second = found
-    if not _alike(first, second):
+    first, second = found[0], found[-1]
+    if first is not second and structure([first]) != structure([second]):
         raise ValueError(
             f"{who} gives another result at each call: it is traced once, and numbers of "
             "np.random or the clock would stay the same for all batches. Draw them before fit; "
@@ -125,25 +136,15 @@ def _twice(function: Callable[[], Any], who: str, like: Tensor) -> Tensor:
     return first
 
 
-def _alike(a: Tensor, b: Tensor) -> bool:
-    first, second = ancestors([a]), ancestors([b])
-    if len(first) != len(second):
-        return False
-    place_a = {id(t): k for k, t in enumerate(first)}
-    place_b = {id(t): k for k, t in enumerate(second)}
-    for x, y in zip(first, second, strict=True):
-        if x.op is not y.op or [place_a[id(t)] for t in x.args] != [place_b[id(t)] for t in y.args]:
-            return False
-        for name, value in x.attrs.items():
-            other = y.attrs.get(name)
-            same = (
-                np.array_equal(value, other, equal_nan=True)
-                if isinstance(value, np.ndarray) and isinstance(other, np.ndarray)
-                else value is other or value == other
-            )
-            if not same:
-                return False
-    return True
+def structure(values: Sequence[Tensor]) -> Any:
+    """Return what two traces share just if they compute the same of the same leaves."""
+    order = ancestors(values)
+    place = {id(tensor): k for k, tensor in enumerate(order)}
+    steps = [
+        (tensor.op.name, tuple(place[id(arg)] for arg in tensor.args), attributes(tensor))
+        for tensor in order
+    ]
+    return steps, [place[id(value)] for value in values]
 
 
 # --- metrics ---------------------------------------------------------------------------------

@@ -109,8 +109,13 @@ class Engines:
     def __reduce__(self) -> Any:
         return Engines, ()
 
-    def build(self, model: Any, compiled: Compiled, data: Data) -> Program:
+    def build(
+        self, model: Any, compiled: Compiled, data: Data, *, afresh: bool = False
+    ) -> Program:
         """Return the program that trains `model` on data of these shapes.
+
+        `afresh`: losses and metrics of one's own are traced again, in case they compute something
+        else by now.
 
         Raises
         ------
@@ -130,8 +135,10 @@ class Engines:
             self._programs.clear()
             self._key = key
         elif made_for in self._programs:
-            self.program = self._programs[made_for]
-            return self.program
+            known = self._programs[made_for]
+            if not afresh or known.is_current():
+                self.program = known
+                return known
         names = list(model.output_names)
         terms = compiled.terms(names, shapes, [output.sample_shape for output in model.outputs])
         program = build(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn.callbacks import CallbackList
+from fastnn.ops.tensor import describe
 from fastnn.training.arguments import (
     batch_size_of,
     check_frequency,
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from fastnn.training.compiling import Compiled
 
 
+CHECKED_ROWS = 8
+"""So many rows are enough to compare a stated gradient with differences."""
+
 Results = float | list[float] | dict[str, float]
 
 
@@ -66,6 +70,7 @@ class Fitting(Compilable):
         validation_freq: Any = 1,
         *,
         profile: bool = False,
+        allow_zero_gradient: bool = False,
     ) -> History:
         """Train the model.
 
@@ -107,6 +112,9 @@ class Fitting(Compilable):
             processor's clock or a cache was faster than in that measurement). C engine only.
             Timing divides the work evenly: threads do not help each other, and large batches do
             not pass in parts, so that a step takes a little longer than without it.
+        allow_zero_gradient : bool, default False
+            fastnn's own: train also where the derivative of the loss by every weight is zero
+            everywhere, as behind `round` or `argmax`: nothing is learned. By default an error.
 
         Returns
         -------
@@ -139,8 +147,9 @@ class Fitting(Compilable):
 
         with self._engines.working:
             train, validation = self._prepare(
-                compiled, x, y, sample_weight, class_weight, validation_split, validation_data
-            )
+                compiled, x, y, sample_weight, class_weight, validation_split, validation_data,
+                truth(allow_zero_gradient, "allow_zero_gradient", "fit"),
+            )  # fmt: skip
             batch_size = min(batch_size_of(given, steps_per_epoch, train.rows), train.rows)
             hooks = CallbackList(
                 callbacks,
@@ -205,10 +214,12 @@ class Fitting(Compilable):
         class_weight: Any,
         validation_split: float,
         validation_data: Any,
+        allow_zero_gradient: bool,
     ) -> tuple[Data, Data | None]:
         """Check all that fit was given, and build the program; return training and validation."""
         data, program = self._read(compiled, x, y, sample_weight, "fit")
-        self._require_trainable(program, "fit")
+        self._require_trainable(program, "fit", allow_zero_gradient)
+        self._check_gradients(compiled, program, data)
         train, validation, kept = data, None, None
         if validation_data is not None:
             vx, vy, vw = unpack_validation(validation_data)
@@ -222,18 +233,51 @@ class Fitting(Compilable):
         advise(program, data, split=kept is not None)
         return train, validation
 
-    def _require_trainable(self, program: Program, method: str) -> None:
+    def _require_trainable(
+        self, program: Program, method: str, allow_zero_gradient: bool = False
+    ) -> None:
         if not program.losses:
             raise ValueError(
-                f"{method}: model '{self.name}' has no loss to make small: give compile a loss, "
+                f"{method}: model '{self.name}' has no loss to minimize: give compile a loss, "
                 "for example loss='mse'"
             )
+        if program.trainable and not program.updates and not allow_zero_gradient:
+            raise ValueError(f"{method}: {_why_flat(program)}")
+        if program.trainable and not program.updates:
+            return
         if not program.updates:
             raise ValueError(
                 f"{method}: model '{self.name}' has no trainable weights: set layer.trainable = "
                 "True for some layer"
             )
         require_derivatives(program)  # before a callback prints anything
+
+    def _check_gradients(self, compiled: Compiled, program: Program, data: Data) -> None:
+        """Compare the gradients that losses state with differences, when they are first trained."""
+        due = [
+            term for term in program.losses
+            if term.loss.states_gradient and not term.loss._gradient_checked
+        ]  # fmt: skip
+        if not due:
+            return
+        few = data.part(0, min(data.rows, CHECKED_ROWS))
+        few.targets, targets = [], few.targets
+        with self._engines.lock:
+            slot = self._engines.predicting(self, compiled.engine, few.rows)
+            made = slot.program
+            outputs = [
+                np.empty((few.rows, *made.tensors[i].shape), made.dtype) for i in made.outputs
+            ]
+            slot.bind(Data(few.inputs, [], [], few.rows, few.shapes))
+            try:
+                slot.engine.predict(0, few.rows, outputs)
+            finally:
+                slot.release()
+        for term in due:
+            target = targets[term.target]
+            assert target is not None
+            p = outputs[program.targets[term.target].output].astype(np.float64)
+            term.loss.check_gradient(target.astype(np.float64), p)
 
     def _require_targets(self, compiled: Compiled, data: Data, method: str) -> None:
         names = list(self.output_names)
@@ -269,7 +313,8 @@ class Fitting(Compilable):
         data = read_data(self, x, y, sample_weight, method=method)
         self._require_targets(compiled, data, method)
         if program is None:
-            program = self._engines.build(self, compiled, data)
+            afresh = method in ("fit", "evaluate")
+            program = self._engines.build(self, compiled, data, afresh=afresh)
         data = data.for_program(program, method)
         check_labels(program, data, method)
         return data, program
@@ -420,6 +465,24 @@ def _weighted(data: Data, class_weight: Any, names: Any, method: str) -> Data:
     assert target is not None
     weights = class_weights_to_rows(class_weight, target, method)
     return Data(data.inputs, data.targets, [weights], data.rows, data.shapes)
+
+
+def _why_flat(program: Program) -> str:
+    """Say why no weight has a gradient: the operations of slope 0 that the losses end in."""
+    for term in program.losses:
+        for tensor in term.flat:
+            place = describe(tensor.line).removesuffix(": ")
+            return (
+                f"loss '{term.loss.name}' cannot be minimized: '{tensor.op.name}' in {place} has "
+                "derivative 0 everywhere, so no weight would change. Use a smooth function in its "
+                "place (probabilities rather than rounded ones), make it a metric, or pass "
+                "allow_zero_gradient=True to fit"
+            )
+    names = ", ".join(f"'{term.loss.name}'" for term in program.losses)
+    return (
+        f"loss {names} cannot be minimized: it does not depend on the predictions, so no weight "
+        "would change. Compute it from y_pred, or pass allow_zero_gradient=True to fit"
+    )
 
 
 def _pace(hooks: CallbackList, mode: str, speed: float = 0.0) -> Pace:
