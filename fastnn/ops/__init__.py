@@ -11,167 +11,78 @@ On tensors the first axis is the batch; rows do not meet each other but in reduc
 Truth values are 1 and 0 there, and all numbers are of the model's type.
 """
 
+# ruff: noqa: I001 (one name a line would fill pages)
+
 from __future__ import annotations
 
-# ruff: noqa: F401 (all of it is the public interface)
-from fastnn.ops.arrays import *  # noqa: F403
+from fastnn.missing import explain_missing
+from fastnn.ops.arrays import (
+    append, arange, arccos, arcsin, arctan, arctan2, argsort, array, bincount, convert_to_numpy,
+    copy, cumprod, cumsum, diag, diff, dtype, empty, erfinv, eye, full, identity, in_top_k,
+    is_tensor, linspace, median, multi_hot, ones, quantile, saturate_cast, searchsorted, select,
+    sort, sparsemax, standardize_dtype, top_k, trace, tril, triu, zeros,
+)  # fmt: skip
 from fastnn.ops.elementwise import (
-    abs,
-    absolute,
-    add,
-    cast,
-    ceil,
-    clip,
-    cos,
-    cosh,
-    divide,
-    divide_no_nan,
-    equal,
-    erf,
-    exp,
-    expm1,
-    floor,
-    floor_divide,
-    greater,
-    greater_equal,
-    isclose,
-    isfinite,
-    isinf,
-    isnan,
-    less,
-    less_equal,
-    log,
-    log1p,
-    log2,
-    log10,
-    logaddexp,
-    logical_and,
-    logical_not,
-    logical_or,
-    logical_xor,
-    maximum,
-    minimum,
-    mod,
-    multiply,
-    nan_to_num,
-    negative,
-    not_equal,
-    power,
-    reciprocal,
-    round,
-    rsqrt,
-    sigmoid,
-    sign,
-    sin,
-    sinh,
-    softplus,
-    sqrt,
-    square,
-    subtract,
-    tan,
-    tanh,
-    true_divide,
-    trunc,
-    where,
+    abs, absolute, add, cast, ceil, clip, cos, cosh, divide, divide_no_nan, equal, erf, exp,
+    expm1, floor, floor_divide, greater, greater_equal, isclose, isfinite, isinf, isnan, less,
+    less_equal, log, log1p, log2, log10, logaddexp, logical_and, logical_not, logical_or,
+    logical_xor, maximum, minimum, mod, multiply, nan_to_num, negative, not_equal, power,
+    reciprocal, round, rsqrt, sigmoid, sign, sin, sinh, softplus, sqrt, square, subtract, tan,
+    tanh, true_divide, trunc, where,
 )  # fmt: skip
 from fastnn.ops.linalg import dot, einsum, matmul, outer, tensordot, vdot
 from fastnn.ops.nn import (
-    batch_normalization,
-    binary_crossentropy,
-    categorical_crossentropy,
-    celu,
-    elu,
-    gelu,
-    glu,
-    hard_shrink,
-    hard_sigmoid,
-    hard_silu,
-    hard_swish,
-    hard_tanh,
-    identity,
-    layer_normalization,
-    leaky_relu,
-    log_sigmoid,
-    log_softmax,
-    mish,
-    normalize,
-    one_hot,
-    relu,
-    relu6,
-    selu,
-    silu,
-    soft_shrink,
-    softmax,
-    softsign,
-    sparse_categorical_crossentropy,
-    squareplus,
-    swish,
-    tanh_shrink,
-    threshold,
+    batch_normalization, binary_crossentropy, categorical_crossentropy, celu, elu, gelu, glu,
+    hard_shrink, hard_sigmoid, hard_silu, hard_swish, hard_tanh, layer_normalization,
+    leaky_relu, log_sigmoid, log_softmax, mish, normalize, one_hot, relu, relu6, selu, silu,
+    soft_shrink, softmax, softsign, sparse_categorical_crossentropy, squareplus, swish,
+    tanh_shrink, threshold,
 )  # fmt: skip
 from fastnn.ops.operation import OPS, Op
 from fastnn.ops.reductions import (
-    all,
-    amax,
-    amin,
-    any,
-    argmax,
-    argmin,
-    average,
-    count_nonzero,
-    logsumexp,
-    max,
-    mean,
-    min,
-    moments,
-    norm,
-    prod,
-    std,
-    sum,
-    var,
+    all, amax, amin, any, argmax, argmin, average, count_nonzero, logsumexp, max, mean, min,
+    moments, norm, prod, std, sum, var,
 )  # fmt: skip
 from fastnn.ops.shapes import (
-    broadcast_to,
-    concatenate,
-    convert_to_tensor,
-    expand_dims,
-    flip,
-    full_like,
-    get_item,
-    hstack,
-    moveaxis,
-    ndim,
-    ones_like,
-    pad,
-    ravel,
-    repeat,
-    reshape,
-    roll,
-    shape,
-    size,
-    slice,
-    split,
-    squeeze,
-    stack,
-    stop_gradient,
-    swapaxes,
-    take,
-    take_along_axis,
-    tile,
-    transpose,
-    unstack,
-    vstack,
-    zeros_like,
+    broadcast_to, concatenate, convert_to_tensor, expand_dims, flip, full_like, get_item, hstack,
+    moveaxis, ndim, ones_like, pad, ravel, repeat, reshape, roll, shape, size, slice, split,
+    squeeze, stack, stop_gradient, swapaxes, take, take_along_axis, tile, transpose, unstack,
+    vstack, zeros_like,
 )  # fmt: skip
 from fastnn.ops.tensor import NotTraceable, Tensor, set_operator
 
-__all__ = [name for name in dir() if not name.startswith("_") and name != "annotations"]
+__all__ = [
+    "OPS", "NotTraceable", "Op", "Tensor", "abs", "absolute", "add", "all", "amax", "amin",
+    "any", "append", "arange", "arccos", "arcsin", "arctan", "arctan2", "argmax", "argmin",
+    "argsort", "array", "average", "batch_normalization", "binary_crossentropy", "bincount",
+    "broadcast_to", "cast", "categorical_crossentropy", "ceil", "celu", "clip", "concatenate",
+    "convert_to_numpy", "convert_to_tensor", "copy", "cos", "cosh", "count_nonzero", "cumprod",
+    "cumsum", "diag", "diff", "divide", "divide_no_nan", "dot", "dtype", "einsum", "elu",
+    "empty", "equal", "erf", "erfinv", "exp", "expand_dims", "expm1", "eye", "flip", "floor",
+    "floor_divide", "full", "full_like", "gelu", "get_item", "glu", "greater", "greater_equal",
+    "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "hstack", "identity",
+    "in_top_k", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "layer_normalization",
+    "leaky_relu", "less", "less_equal", "linspace", "log", "log1p", "log2", "log10",
+    "log_sigmoid", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "logsumexp", "matmul", "max", "maximum", "mean", "median", "min", "minimum",
+    "mish", "mod", "moments", "moveaxis", "multi_hot", "multiply", "nan_to_num", "ndim",
+    "negative", "norm", "normalize", "not_equal", "one_hot", "ones", "ones_like", "outer",
+    "pad", "power", "prod", "quantile", "ravel", "reciprocal", "relu", "relu6", "repeat",
+    "reshape", "roll", "round", "rsqrt", "saturate_cast", "searchsorted", "select", "selu",
+    "set_operator", "shape", "sigmoid", "sign", "silu", "sin", "sinh", "size", "slice",
+    "soft_shrink", "softmax", "softplus", "softsign", "sort", "sparse_categorical_crossentropy",
+    "sparsemax", "split", "sqrt", "square", "squareplus", "squeeze", "stack",
+    "standardize_dtype", "std", "stop_gradient", "subtract", "sum", "swapaxes", "swish", "take",
+    "take_along_axis", "tan", "tanh", "tanh_shrink", "tensordot", "threshold", "tile", "top_k",
+    "trace", "transpose", "tril", "triu", "true_divide", "trunc", "unstack", "var", "vdot",
+    "vstack", "where", "zeros", "zeros_like",
+]  # fmt: skip
 
 
 for _name, _function in {
     "add": add, "sub": subtract, "mul": multiply, "truediv": divide, "floordiv": floor_divide,
     "mod": mod, "pow": power, "matmul": matmul, "and": logical_and, "or": logical_or,
-    "xor": logical_xor,
+    "xor": logical_xor, "divmod": lambda a, b: (floor_divide(a, b), mod(a, b)),
 }.items():  # fmt: skip
     set_operator(f"__{_name}__", lambda a, b, f=_function: f(a, b))
     set_operator(f"__r{_name}__", lambda a, b, f=_function: f(b, a))
@@ -181,8 +92,12 @@ for _name, _function in {
 }.items():  # fmt: skip
     set_operator(f"__{_name}__", lambda a, b, f=_function: f(a, b))
 set_operator("__neg__", negative)
-set_operator("__pos__", identity)
+set_operator("__pos__", lambda x: x)
 set_operator("__abs__", absolute)
 set_operator("__invert__", logical_not)
 set_operator("__getitem__", get_item)
 set_operator("__round__", lambda x, decimals=None: round(x, decimals or 0))
+
+from fastnn.ops import numpy_names  # noqa: E402, F401 (it needs the names above)
+
+explain_missing(__name__)

@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from fastnn.ops.operation import as_array, elementwise, of_floatx
+from fastnn.ops.operation import as_array, as_ndarray, computed, elementwise, of_floatx
 from fastnn.ops.tensor import Tensor
+
+# mypy: disable-error-code="has-type"
+# derivatives name functions that are defined, by a decorator, further below
 
 TWO_BY_ROOT_PI = 2 / math.sqrt(math.pi)
 _erf = np.frompyfunc(math.erf, 1, 1)
@@ -218,7 +221,8 @@ def tanh(x: Any) -> Any:
 @elementwise(lambda g, y, x: (chain(g, multiply(TWO_BY_ROOT_PI, exp(negative(square(x))))),))
 def erf(x: Any) -> Any:
     """Return the error function 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
-    return np.asarray(_erf(x), dtype=getattr(x, "dtype", np.float64))
+    dtype = getattr(x, "dtype", np.dtype(float))
+    return np.asarray(_erf(x), dtype=dtype if dtype.kind == "f" else np.float64)
 
 
 @elementwise(lambda g, y, x: (chain(g, multiply(y, subtract(1.0, y))),))
@@ -240,18 +244,27 @@ def softplus(x: Any) -> Any:
 @elementwise(None)
 def floor(x: Any) -> Any:
     """Return the largest whole number not above x."""
-    return np.floor(x)
+    return np.floor(_at_least_float(x))
 
 
 @elementwise(None)
 def ceil(x: Any) -> Any:
     """Return the smallest whole number not below x."""
-    return np.ceil(x)
+    return np.ceil(_at_least_float(x))
+
+
+def _at_least_float(x: Any) -> Any:
+    return x if getattr(x, "dtype", np.dtype(float)).kind == "f" else np.asarray(x, np.float64)
 
 
 @elementwise(None)
 def _rint(x: Any) -> Any:
-    return np.rint(x)
+    return _whole_or(np.rint, x)
+
+
+def _whole_or(function: Any, x: Any) -> Any:
+    x = np.asarray(x)
+    return x if x.dtype.kind in "iu" else function(x)
 
 
 _rint.op.step, _rint.op.name = "round", "round"
@@ -259,7 +272,7 @@ _rint.op.step, _rint.op.name = "round", "round"
 
 def round(x: Any, decimals: int = 0) -> Any:
     """Return the nearest number of so many decimals; halves go to the even one."""
-    if decimals == 0:
+    if decimals == 0 or (not isinstance(x, Tensor) and as_ndarray(x).dtype.kind in "iu"):
         return _rint(x)
     scale = 10.0**decimals
     return divide(_rint(multiply(x, scale)), scale)
@@ -268,7 +281,7 @@ def round(x: Any, decimals: int = 0) -> Any:
 @elementwise(None)
 def trunc(x: Any) -> Any:
     """Return x without its fraction."""
-    return np.trunc(x)
+    return _whole_or(np.trunc, x)
 
 
 # --- comparison and logic: 1 or 0 on tensors, booleans on arrays -----------------------------
@@ -375,7 +388,7 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
                 f"{place()}where(condition) alone gives as many indices as the numbers say: write "
                 "where(condition, x1, x2)"
             )
-        return np.where(as_array(condition))
+        return tuple(places.astype(np.int32) for places in np.where(as_array(condition)))
     return _where(condition, x1, x2)
 
 
@@ -401,7 +414,7 @@ def cast(x: Any, dtype: Any) -> Any:
 
     name = standardize_dtype(dtype)
     if not isinstance(x, Tensor):
-        return np.asarray(as_array(x)).astype(name)
+        return as_ndarray(x).astype(name)
     if name == "bool":
         return x if x.op.name in TRUTHS else not_equal(x, 0.0)
     if "int" in name:
@@ -454,7 +467,7 @@ def logaddexp(x1: Any, x2: Any) -> Any:
     """Return log(exp(x1) + exp(x2)), which never overflows."""
     if isinstance(x1, Tensor) or isinstance(x2, Tensor):
         return add(maximum(x1, x2), softplus(negative(absolute(subtract(x1, x2)))))
-    return of_floatx(np.logaddexp(as_array(x1), as_array(x2)), x1, x2)
+    return computed(np.logaddexp, as_array(x1), as_array(x2))
 
 
 def divide_no_nan(x1: Any, x2: Any) -> Any:
@@ -487,5 +500,4 @@ def nan_to_num(
 
 
 def _array(function: Any, x: Any) -> Any:
-    x = as_array(x)
-    return of_floatx(function(x), x)
+    return computed(function, as_array(x))

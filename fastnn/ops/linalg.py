@@ -10,7 +10,7 @@ from fastnn.ops import elementwise as e
 from fastnn.ops import reductions as r
 from fastnn.ops import shapes
 from fastnn.ops.operation import as_array, as_tensor, of_floatx, recorded
-from fastnn.ops.tensor import METHODS, NotTraceable, Shape, Tensor, where
+from fastnn.ops.tensor import NotTraceable, Shape, Tensor, where
 
 
 def _multiplied(a: Tensor, b: Tensor) -> tuple[Shape, int]:
@@ -129,7 +129,15 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
     if "->" not in words:
         joined = "".join(terms)
         out = "".join(sorted(c for c in set(joined) if joined.count(c) == 1))
-    order = out + "".join(dict.fromkeys(c for t in terms for c in t if c not in out))
+    batch = {term[0] for term, x in zip(terms, tensors, strict=True) if x.batched}
+    if len(batch) > 1 or (batch and not batch.isdisjoint(out[1:])):
+        raise NotTraceable(
+            f"{where()}einsum {subscripts!r}: the first axis of tensors is the batch: give it one "
+            "letter, the first of the result too"
+        )
+    if len(terms) == 2 and _is_product(terms[0], terms[1], out) and not tensors[1].batched:
+        return _matmul(*tensors)
+    order = "".join(dict.fromkeys("".join([*batch, out, *terms])))
     product = None
     for term, x in zip(terms, tensors, strict=True):
         here = [c for c in order if c in term]
@@ -137,8 +145,13 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
         missing = [k for k, c in enumerate(order) if c not in term]
         y = shapes.expand_dims(y, missing) if missing else y
         product = y if product is None else e.multiply(product, y)
-    summed = tuple(range(len(out), len(order)))
+    summed = tuple(k for k, c in enumerate(order) if c not in out)
     return r.sum(product, axis=summed) if summed else product
 
 
-METHODS["dot"] = dot
+def _is_product(first: str, second: str, out: str) -> bool:
+    """Whether subscripts are those of a matrix product: ``...j,jk->...k``."""
+    return (
+        len(first) > 1 and len(second) == 2 and first[-1] == second[0]
+        and out == first[:-1] + second[1] and second[1] not in first
+    )  # fmt: skip

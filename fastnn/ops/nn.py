@@ -30,7 +30,7 @@ def relu(x: Any) -> Any:
 
 def relu6(x: Any) -> Any:
     """Return x moved into 0 .. 6."""
-    return e.minimum(relu(x), 6.0 if isinstance(x, Tensor) else 6)
+    return e.minimum(relu(x), 6.0)
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
@@ -144,11 +144,6 @@ def mish(x: Any) -> Any:
     """Return x tanh(softplus(x))."""
     x = _float(x)
     return e.multiply(x, tanh(softplus(x)))
-
-
-def identity(x: Any) -> Any:
-    """Return x."""
-    return x
 
 
 def _float(x: Any) -> Any:
@@ -449,7 +444,7 @@ def layer_normalization(
 ) -> Any:
     """Return x with mean 0 and variance 1 along an axis, times gamma, plus beta."""
     x = _float(x)
-    epsilon = 1e-3 if epsilon is None else epsilon
+    epsilon = config.epsilon() if epsilon is None else epsilon
     mean, variance = r.moments(x, axis, keepdims=True)
     y = e.multiply(e.subtract(x, mean), e.rsqrt(e.add(variance, epsilon)))
     if gamma is not None:

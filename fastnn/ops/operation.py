@@ -62,8 +62,8 @@ class Op:
 
     def __call__(self, *args: Any, **attrs: Any) -> Tensor:
         """Record the operation; what is no tensor becomes a constant."""
-        dtype = next((arg.dtype for arg in args if isinstance(arg, Tensor)), None) or trace_dtype()
-        tensors = tuple(as_tensor(arg, dtype) for arg in args)
+        dtype = dtype_among(args) or trace_dtype()
+        tensors = tuple([a if isinstance(a, Tensor) else as_tensor(a, dtype) for a in args])
         shape, fold = self.shape(*tensors, **attrs)
         return Tensor(self, tensors, attrs, shape, fold, dtype)
 
@@ -93,7 +93,7 @@ VARIABLE = Op("variable", _no_numpy, lambda: ((), 1), None)
 
 def constant(value: Any, dtype: str) -> Tensor:
     """Return a tensor of numbers that never change; arrays are copied."""
-    array = np.array(value, dtype=np.float64)
+    array = np.array(value, dtype=np.float64)  # a copy
     return Tensor(CONSTANT, (), {"value": array}, array.shape, 1, dtype)
 
 
@@ -114,6 +114,8 @@ def as_tensor(value: Any, dtype: str) -> Tensor:
     """Return a tensor of `dtype` for a tensor, a number, an array, a list or a variable."""
     if isinstance(value, Tensor):
         return value
+    if type(value) in (float, int, bool):
+        return constant(value, dtype)
     if isinstance(value, Variable):
         return as_tensor(value.value, dtype) if is_tracing() else variable_leaf(value, dtype)
     if isinstance(value, (list, tuple)) and holds_tensor(value):
@@ -122,9 +124,13 @@ def as_tensor(value: Any, dtype: str) -> Tensor:
         return stack(value, axis=0)
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
-        raise NotTraceable(
-            f"{where()}expected numbers beside a tensor, got {type(value).__name__} {value!r:.60}"
-        )
+        got = f"{type(value).__name__} {value!r:.60}"
+        if value is None:
+            got = (
+                "None: if it is x.shape[0], the number of rows, write ops.shape(x)[0]; a mean "
+                "needs no division"
+            )
+        raise NotTraceable(f"{where()}expected numbers beside a tensor, got {got}")
     return constant(array, dtype)
 
 
@@ -138,26 +144,75 @@ def holds_tensor(value: Any) -> bool:
     return isinstance(value, Tensor) or (isinstance(value, Variable) and is_tracing())
 
 
+def dtype_among(args: Any) -> str | None:
+    """Return the type of the first tensor among arguments, those in lists included."""
+    for arg in args:
+        if isinstance(arg, Tensor):
+            return arg.dtype
+    found = (dtype_among(arg) for arg in args if isinstance(arg, (list, tuple)))
+    return next((dtype for dtype in found if dtype is not None), None)
+
+
 def as_array(value: Any) -> Any:
-    """Return an array, as Keras makes tensors: Python's floats are of `config.floatx`."""
+    """Return an array of what is none, as Keras makes tensors; Python's numbers stay as they are.
+
+    In lists, Python's floats are of `config.floatx` and its whole numbers of int32.
+    """
     if isinstance(value, Variable):
         return value.value
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) or type(value) in (float, int, bool):
         return value
     if isinstance(value, (list, tuple)):
-        array = np.asarray([as_array(item) if isinstance(item, Variable) else item
-                            for item in value])  # fmt: skip
-        kept = any(getattr(item, "dtype", None) == np.float64 for item in value)
-        return array.astype(config.floatx()) if array.dtype == np.float64 and not kept else array
-    return np.asarray(value) if not isinstance(value, (bool, int, float)) else value
+        items = [as_array(item) if isinstance(item, Variable) else item for item in value]
+        return of_floatx(np.asarray(items), *items)
+    return np.asarray(value)
+
+
+def as_ndarray(value: Any) -> Any:
+    """Return an array, of Python's numbers too: `config.floatx`, int32 or bool.
+
+    A variable that is read in a trace is a tensor, of which NumPy makes tensors.
+    """
+    array = as_array(value)
+    return array if isinstance(array, (np.ndarray, Tensor)) else of_floatx(np.asarray(array))
+
+
+_WIDE = frozenset(np.dtype(name) for name in ("float64", "float16", "int64", "uint64"))
 
 
 def of_floatx(result: Any, *inputs: Any) -> Any:
-    """Return a result of NumPy's in Keras's type: float64 only where an input is of float64."""
+    """Return a result of NumPy's in Keras's type.
+
+    It is of float64 or int64 only where an input is; else of `config.floatx` or int32, of which
+    NumPy makes wider types, and of truth values narrower ones.
+    """
     dtype = getattr(result, "dtype", None)
-    if dtype == np.float64 and not any(getattr(x, "dtype", None) == np.float64 for x in inputs):
+    if dtype not in _WIDE or dtype in _types(inputs):
+        return result
+    if dtype.kind == "f":
         return result.astype(config.floatx())
-    return result
+    narrow = np.int32 if dtype.kind == "i" else np.uint32
+    limits = np.iinfo(narrow)
+    if result.size and not (limits.min <= result.min() and result.max() <= limits.max):
+        return result
+    return result.astype(narrow)
+
+
+def _types(arrays: Any) -> list[Any]:
+    return [a.dtype for a in arrays if hasattr(a, "dtype")]
+
+
+def computed(function: Callable[..., Any], *arrays: Any) -> Any:
+    """Return what a function makes of arrays, in Keras's type.
+
+    Of truth values alone NumPy computes in int8 or float16, Keras as of int32.
+    """
+    result = function(*arrays)
+    if getattr(result, "dtype", None) in (np.int8, np.float16):
+        types = _types(arrays)
+        if np.dtype(bool) in types and result.dtype not in types:
+            result = function(*(np.asarray(a).astype(np.int32) for a in arrays))
+    return of_floatx(result, *arrays)
 
 
 def elementwise(
@@ -192,10 +247,12 @@ def elementwise(
                     raise TypeError(
                         f"{name}() got an unexpected keyword argument {next(iter(kwargs))!r}"
                     )
+            for arg in args:
+                if isinstance(arg, Tensor):
+                    return op(*args)
             if holds_tensor(args):
                 return op(*args)
-            arrays = [as_array(arg) for arg in args]
-            return of_floatx(function(*arrays), *arrays)
+            return computed(function, *(as_array(arg) for arg in args))
 
         call.op = op  # type: ignore[attr-defined]
         return call
@@ -244,6 +301,15 @@ def broadcast(*tensors: Tensor, **attrs: Any) -> tuple[Shape, int]:
     ValueError
         If they do not fit, or a batch axis would meet another axis.
     """
+    shaped = [t for t in tensors if t.shape]  # numbers fit everything
+    if not shaped:
+        return (), 1
+    first = shaped[0]
+    for t in shaped:
+        if t.shape != first.shape or t.fold != first.fold:
+            break
+    else:
+        return first.shape, first.fold
     rank = max(len(t.shape) for t in tensors)
     fold = 1
     dims: list[int | None] = []

@@ -11,14 +11,15 @@ from fastnn.ops import elementwise as e
 from fastnn.ops.operation import (
     ROWS,
     as_array,
+    as_ndarray,
     axes_of,
     constant,
     of_floatx,
     recorded,
 )
 from fastnn.ops.operation import rows as batch_rows
-from fastnn.ops.shapes import broadcast_like, keep_axes
-from fastnn.ops.tensor import METHODS, NotTraceable, Shape, Tensor, where
+from fastnn.ops.shapes import broadcast_like, expand_dims, keep_axes, squeeze, zeros_like
+from fastnn.ops.tensor import NotTraceable, Shape, Tensor, where
 
 
 def _reduced(x: Tensor, *, axes: tuple[int, ...], keepdims: bool) -> tuple[Shape, int]:
@@ -117,8 +118,6 @@ def _logsumexp_lowered(x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tens
 
 
 def drop_axes(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    from fastnn.ops.shapes import squeeze
-
     return squeeze(x, axes)
 
 
@@ -146,7 +145,7 @@ def _apply(op: Any, x: Any, axis: Any, keepdims: bool) -> Any:
         if not axes:  # a single number, or axis=()
             return x
         return op(x, axes=axes, keepdims=bool(keepdims))
-    x = np.asarray(as_array(x))
+    x = as_ndarray(x)
     axes = tuple(axis) if isinstance(axis, (list, tuple)) else axis
     return of_floatx(op.numpy(x, axis_or_all(axes, x), keepdims), x)
 
@@ -162,8 +161,8 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the mean along axes; None is all of them, the batch included."""
-    if not isinstance(x, Tensor) and np.asarray(as_array(x)).dtype.kind in "iub":
-        x = np.asarray(as_array(x)).astype(_floatx())
+    if not isinstance(x, Tensor) and as_ndarray(x).dtype.kind in "iub":
+        x = as_ndarray(x).astype(_floatx())
     return _apply(_mean, x, axis, keepdims)
 
 
@@ -175,7 +174,8 @@ def _floatx() -> str:
 
 def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
     """Return the product along axes."""
-    return _apply(_prod, x, axis, keepdims)
+    y = _apply(_prod, x, axis, keepdims)
+    return y if dtype is None else e.cast(y, dtype)
 
 
 def max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
@@ -206,14 +206,14 @@ def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return whether all along axes are true (not 0)."""
     if isinstance(x, Tensor):
         return min(e.not_equal(x, 0.0), axis, keepdims)
-    return np.all(as_array(x), axis=_tuple(axis), keepdims=keepdims)
+    return np.all(as_ndarray(x), axis=_tuple(axis), keepdims=keepdims)
 
 
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return whether one along axes is true (not 0)."""
     if isinstance(x, Tensor):
         return max(e.not_equal(x, 0.0), axis, keepdims)
-    return np.any(as_array(x), axis=_tuple(axis), keepdims=keepdims)
+    return np.any(as_ndarray(x), axis=_tuple(axis), keepdims=keepdims)
 
 
 def _tuple(axis: Any) -> Any:
@@ -224,14 +224,14 @@ def count_nonzero(x: Any, axis: Any = None) -> Any:
     """Return how many along axes are not 0."""
     if isinstance(x, Tensor):
         return sum(e.not_equal(x, 0.0), axis)
-    return np.count_nonzero(as_array(x), axis=_tuple(axis))
+    return np.asarray(np.count_nonzero(as_ndarray(x), axis=_tuple(axis)), np.int32)
 
 
 def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the mean of the squared distances from the mean."""
     if isinstance(x, Tensor):
         return mean(e.square(e.subtract(x, mean(x, axis, keepdims=True))), axis, keepdims)
-    x = np.asarray(as_array(x))
+    x = as_ndarray(x)
     return of_floatx(np.var(x, axis=_tuple(axis), keepdims=keepdims), x)
 
 
@@ -250,15 +250,27 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
     if weights is None:
         return mean(x, axis)
     if isinstance(x, Tensor) or isinstance(weights, Tensor):
-        weights = e.add(weights, e.multiply(x, 0.0)) if not isinstance(weights, Tensor) else weights
-        return e.divide(sum(e.multiply(x, weights), axis), sum(weights, axis))
-    x = np.asarray(as_array(x))
-    return of_floatx(np.average(x, axis=_tuple(axis), weights=as_array(weights)), x)
+        return weighted_mean(x, axis, weights, keepdims=False)
+    x = as_ndarray(x)
+    weights = as_array(weights)
+    return of_floatx(np.average(x, axis=_tuple(axis), weights=weights), x, weights)
+
+
+def weighted_mean(x: Any, axis: Any, weights: Any, keepdims: bool) -> Any:
+    """Return a weighted mean of a tensor; weights of x's shape, or of one axis for `axis`."""
+    if not isinstance(weights, Tensor):
+        weights = np.asarray(weights)  # in float64
+    if isinstance(axis, int) and weights.ndim == 1 and x.ndim > 1:
+        for _ in range(x.ndim - axis % x.ndim - 1):
+            weights = expand_dims(weights, -1)
+    spread = e.add(weights, zeros_like(x))
+    total = sum(e.multiply(x, spread), axis, keepdims)
+    return e.divide(total, sum(spread, axis, keepdims))
 
 
 def _arg(op: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     if not isinstance(x, Tensor):
-        return op.numpy(np.asarray(as_array(x)), (axis,), keepdims).astype(np.int32)
+        return op.numpy(as_ndarray(x), (axis,), keepdims).astype(np.int32)
     if axis is None:
         raise NotTraceable(f"{where()}{op.name} needs axis=..., for example axis=-1")
     axes = axes_of(axis, x)
@@ -288,7 +300,7 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """Return a norm along axes: Euclid's unless `ord` is 1, 2 or infinite."""
     if not isinstance(x, Tensor):
-        x = np.asarray(as_array(x))
+        x = as_ndarray(x)
         x = x if x.dtype.kind == "f" else x.astype(_floatx())
         return of_floatx(np.linalg.norm(x, ord, _tuple(axis), keepdims), x)
     if ord in (None, "fro", 2, "euclidean"):
@@ -299,11 +311,6 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         return max(e.absolute(x), axis, keepdims)
     raise NotTraceable(f"{where()}norm of a tensor takes ord None, 1, 2 or inf, got {ord!r}")
 
-
-METHODS.update({
-    "sum": sum, "mean": mean, "prod": prod, "max": max, "min": min, "all": all, "any": any,
-    "std": std, "var": var, "argmax": argmax, "argmin": argmin,
-})  # fmt: skip
 
 __all__ = ["ROWS", "all", "amax", "amin", "any", "argmax", "argmin", "average", "count",
            "count_nonzero", "logsumexp", "max", "mean", "min", "moments", "norm", "prod", "std",

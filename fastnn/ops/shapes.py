@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from fastnn.ops import elementwise as e
 from fastnn.ops.operation import (
-    as_array,
+    as_ndarray,
     as_tensor,
     broadcast,
     constant,
@@ -20,6 +21,9 @@ from fastnn.ops.operation import (
     rows,
 )
 from fastnn.ops.tensor import METHODS, NotTraceable, Shape, Tensor, where
+
+# mypy: disable-error-code="has-type"
+# derivatives name operations that are defined, by a decorator, further below
 
 # --- operations ------------------------------------------------------------------------------
 
@@ -78,7 +82,7 @@ def _sliced(x: Tensor, *, axis: int, start: int, step: int, count: int) -> tuple
     return (*x.shape[:axis], count, *x.shape[axis + 1 :]), x.fold
 
 
-def _range(start: int, step: int, count: int) -> slice:
+def _range(start: int, step: int, count: int) -> Any:  # a slice, whose name is taken here
     stop = start + step * count
     return _slice_type(start, None if stop < 0 else stop, step)
 
@@ -149,7 +153,7 @@ def _picked(x: Tensor, indices: Tensor) -> tuple[Shape, int]:
 def _pick_gradient(g: Tensor, y: Tensor, x: Tensor, indices: Tensor) -> tuple[Tensor, None]:
     from fastnn.ops import reductions
 
-    place = np.arange(x.shape[-1])[:, None]  # of (..., classes, picked)
+    place = np.arange(x.sample[-1])[:, None]  # of (..., classes, picked)
     here = e.equal(expand_dims(indices, -2), place)
     return reductions.sum(e.where(here, expand_dims(g, -2), 0.0), axis=-1), None
 
@@ -169,7 +173,7 @@ def _stop_gradient(x: Any) -> Any:
 
 def stop_gradient(variable: Any) -> Any:
     """Return the same values, which training takes for constants."""
-    return _stop_gradient(variable) if isinstance(variable, Tensor) else as_array(variable)
+    return _stop_gradient(variable) if isinstance(variable, Tensor) else as_ndarray(variable)
 
 
 # --- looking at shapes -----------------------------------------------------------------------
@@ -178,7 +182,7 @@ def stop_gradient(variable: Any) -> Any:
 def shape(x: Any) -> tuple[Any, ...]:
     """Return the shape; of tensors the number of rows of the batch is a tensor."""
     if not isinstance(x, Tensor):
-        return np.shape(as_array(x))
+        return np.shape(as_ndarray(x))
     return tuple(_length(x, k) for k in range(x.ndim))
 
 
@@ -192,13 +196,13 @@ def _length(x: Tensor, axis: int) -> Any:
 def size(x: Any) -> Any:
     """Return the number of elements; a tensor if there is a batch axis."""
     if not isinstance(x, Tensor):
-        return np.size(as_array(x))
+        return np.size(as_ndarray(x))
     return e.multiply(rows(x.dtype), float(x.elements)) if x.batched else x.elements
 
 
 def ndim(x: Any) -> int:
     """Return the number of axes."""
-    return x.ndim if isinstance(x, Tensor) else np.ndim(as_array(x))
+    return x.ndim if isinstance(x, Tensor) else np.ndim(as_ndarray(x))
 
 
 # --- reshaping -------------------------------------------------------------------------------
@@ -212,16 +216,17 @@ def reshape(x: Any, newshape: Any) -> Any:
     """
     wanted = tuple(newshape) if isinstance(newshape, (tuple, list)) else (newshape,)
     if not isinstance(x, Tensor):
-        return np.reshape(as_array(x), tuple(int(d) for d in wanted))
+        return np.reshape(as_ndarray(x), tuple(int(d) for d in wanted))
     lengths = [d if d is None or isinstance(d, Tensor) else operator.index(d) for d in wanted]
     if not x.batched:
         fixed = [d for d in lengths if isinstance(d, int)]
         if len(fixed) < len(lengths):
             raise ValueError(f"{where()}reshape: {x.shape} has no batch axis, got {wanted}")
-        target = np.empty(x.shape, np.bool_).reshape(fixed).shape
+        target = np.empty(x.sample, np.bool_).reshape(fixed).shape
         return x if target == x.shape else _reshape(x, shape=target, fold=1)
-    first, rest = (lengths[0], lengths[1:]) if lengths else (1, [])
-    known = [d for d in rest if isinstance(d, int) and d >= 0]
+    first: Any = lengths[0] if lengths else 1
+    rest: list[Any] = lengths[1:]
+    known: list[Any] = [d for d in rest if isinstance(d, int) and d >= 0]
     if isinstance(first, Tensor) or first is None:  # ops.shape(x)[0]: one row stays one row
         per_sample = x.elements
         if isinstance(first, Tensor) and first.op.name != "rows" and x.fold > 1:
@@ -229,10 +234,10 @@ def reshape(x: Any, newshape: Any) -> Any:
         if -1 in rest and math.prod(known) and per_sample % math.prod(known) == 0:
             rest = [per_sample // math.prod(known) if d == -1 else d for d in rest]
         fold = x.elements // per_sample
-        fits = math.prod(rest) == per_sample  # type: ignore[arg-type]
+        fits = math.prod(rest) == per_sample
     else:
         inner = math.prod(known)
-        fits = first == -1 and len(known) == len(rest) and inner and x.elements % inner == 0
+        fits = first == -1 and len(known) == len(rest) and inner > 0 and x.elements % inner == 0
         fold = x.elements // inner if fits else 1
     if not fits:
         raise ValueError(
@@ -253,7 +258,7 @@ def ravel(x: Any) -> Any:
 def expand_dims(x: Any, axis: Any) -> Any:
     """Return x with axes of length 1 more."""
     if not isinstance(x, Tensor):
-        return np.expand_dims(as_array(x), axis)
+        return np.expand_dims(as_ndarray(x), axis)
     axes = sorted(
         a + x.ndim + 1 if a < 0 else a
         for a in (axis if isinstance(axis, (tuple, list)) else [axis])
@@ -273,7 +278,7 @@ def squeeze(x: Any, axis: Any = None) -> Any:
     """Return x without axes of length 1."""
     if not isinstance(x, Tensor):
         return np.squeeze(
-            as_array(x), axis if axis is None or isinstance(axis, int) else tuple(axis)
+            as_ndarray(x), axis if axis is None or isinstance(axis, int) else tuple(axis)
         )
     if axis is None:
         axes = [k for k, d in enumerate(x.shape) if d == 1]
@@ -299,7 +304,7 @@ def broadcast_to(x: Any, shape: Any) -> Any:
             )
         broadcast(x, like)
         return _repeat_to(x, lengths)
-    return np.broadcast_to(as_array(x), tuple(shape))
+    return np.broadcast_to(as_ndarray(x), tuple(shape))
 
 
 _GHOST = recorded(lambda: ((), 1), None)(lambda: None)
@@ -314,7 +319,7 @@ def _repeat_to(x: Tensor, lengths: Shape) -> Tensor:
 def transpose(x: Any, axes: Any = None) -> Any:
     """Return x with its axes in another order, by default the reverse; the batch stays first."""
     if not isinstance(x, Tensor):
-        return np.transpose(as_array(x), axes)
+        return np.transpose(as_ndarray(x), axes)
     order = tuple(range(x.ndim))[::-1] if axes is None else tuple(int(a) % x.ndim for a in axes)
     if x.batched and order[:1] != (0,):
         raise NotTraceable(
@@ -327,7 +332,7 @@ def transpose(x: Any, axes: Any = None) -> Any:
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """Return x with two axes exchanged."""
     if not isinstance(x, Tensor):
-        return np.swapaxes(as_array(x), axis1, axis2)
+        return np.swapaxes(as_ndarray(x), axis1, axis2)
     order = list(range(x.ndim))
     order[axis1], order[axis2] = order[axis2], order[axis1]
     return transpose(x, order)
@@ -336,7 +341,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
 def moveaxis(x: Any, source: Any, destination: Any) -> Any:
     """Return x with axes moved to other places."""
     if not isinstance(x, Tensor):
-        return np.moveaxis(as_array(x), source, destination)
+        return np.moveaxis(as_ndarray(x), source, destination)
     return transpose(x, _moved(list(range(x.ndim)), source, destination))
 
 
@@ -357,7 +362,7 @@ def _moved(order: list[int], source: Any, destination: Any) -> list[int]:
 def concatenate(xs: Any, axis: int = 0) -> Any:
     """Return arrays or tensors one behind the other along an axis."""
     if not holds_tensor(xs):
-        arrays = [as_array(x) for x in xs]
+        arrays = [as_ndarray(x) for x in xs]
         return of_floatx(np.concatenate(arrays, axis), *arrays)
     dtype = next(x.dtype for x in xs if isinstance(x, Tensor))
     tensors = [as_tensor(x, dtype) for x in xs]
@@ -385,7 +390,7 @@ def _rows_of(x: Tensor, like: Tensor) -> Tensor:
 def stack(x: Any, axis: int = 0) -> Any:
     """Return arrays or tensors side by side along a new axis."""
     if not holds_tensor(x):
-        arrays = [as_array(item) for item in x]
+        arrays = [as_ndarray(item) for item in x]
         return of_floatx(np.stack(arrays, axis), *arrays)
     dtype = next(item.dtype for item in x if isinstance(item, Tensor))
     tensors = [as_tensor(item, dtype) for item in x]
@@ -410,16 +415,16 @@ def vstack(xs: Any) -> Any:
     """Return arrays below each other."""
     if holds_tensor(xs):
         return concatenate(xs, axis=0)
-    arrays = [as_array(x) for x in xs]
+    arrays = [as_ndarray(x) for x in xs]
     return of_floatx(np.vstack(arrays), *arrays)
 
 
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Return parts of x along an axis: so many equal ones, or cut before the given places."""
     if not isinstance(x, Tensor):
-        return list(np.split(as_array(x), indices_or_sections, axis))
+        return list(np.split(as_ndarray(x), indices_or_sections, axis))
     axis = axis % x.ndim
-    length = _inner_length(x, axis, "split")
+    length = inner_length(x, axis, "split")
     if isinstance(indices_or_sections, (int, np.integer)):
         parts = int(indices_or_sections)
         if length % parts:
@@ -429,25 +434,24 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
         cuts = [int(c) for c in indices_or_sections]
     edges = [0, *cuts, length]
     return [
-        _slice(x, axis=axis, start=a, step=1, count=b - a)
-        for a, b in zip(edges, edges[1:], strict=False)
+        _slice(x, axis=axis, start=a, step=1, count=b - a) for a, b in itertools.pairwise(edges)
     ]
 
 
 def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
     """Return the parts of x along an axis, without that axis."""
     if not isinstance(x, Tensor):
-        return [np.take(as_array(x), k, axis) for k in range(np.shape(as_array(x))[axis])]
+        return [np.take(as_ndarray(x), k, axis) for k in range(np.shape(as_ndarray(x))[axis])]
     axis = axis % x.ndim
-    return [squeeze(part, axis) for part in split(x, _inner_length(x, axis, "unstack"), axis)]
+    return [squeeze(part, axis) for part in split(x, inner_length(x, axis, "unstack"), axis)]
 
 
-def _inner_length(x: Tensor, axis: int, who: str) -> int:
+def inner_length(x: Tensor, axis: int, who: str) -> int:
     length = x.shape[axis]
     if length is None:
         raise NotTraceable(
-            f"{where()}{who} along the batch would choose rows, and batches are cut anew in each "
-            "epoch: use another axis"
+            f"{where()}{who} along the batch would depend on the order of its rows, which is "
+            "another in each epoch: use another axis"
         )
     return length
 
@@ -455,10 +459,10 @@ def _inner_length(x: Tensor, axis: int, who: str) -> int:
 def flip(x: Any, axis: Any = None) -> Any:
     """Return x backwards along an axis."""
     if not isinstance(x, Tensor):
-        return np.flip(as_array(x), axis)
+        return np.flip(as_ndarray(x), axis)
     axes = range(x.ndim) if axis is None else axis if isinstance(axis, (tuple, list)) else [axis]
     for a in axes:
-        length = _inner_length(x, a % x.ndim, "flip")
+        length = inner_length(x, a % x.ndim, "flip")
         x = _slice(x, axis=a % x.ndim, start=length - 1, step=-1, count=length)
     return x
 
@@ -466,10 +470,10 @@ def flip(x: Any, axis: Any = None) -> Any:
 def roll(x: Any, shift: int, axis: int | None = None) -> Any:
     """Return x moved along an axis; what leaves at the end comes in at the front."""
     if not isinstance(x, Tensor):
-        return np.roll(as_array(x), shift, axis)
+        return np.roll(as_ndarray(x), shift, axis)
     if axis is None:
         raise NotTraceable(f"{where()}roll of a tensor needs axis=..., not that of the batch")
-    length = _inner_length(x, axis % x.ndim, "roll")
+    length = inner_length(x, axis % x.ndim, "roll")
     cut = -shift % length
     if cut == 0:
         return x
@@ -480,8 +484,8 @@ def roll(x: Any, shift: int, axis: int | None = None) -> Any:
 def repeat(x: Any, repeats: int, axis: int | None = None) -> Any:
     """Return x with every element along an axis so many times."""
     if not isinstance(x, Tensor):
-        return np.repeat(as_array(x), repeats, axis)
-    axis = _named_axis(axis, x, "repeat")
+        return np.repeat(as_ndarray(x), repeats, axis)
+    axis = named_axis(axis, x, "repeat")
     wide = concatenate([expand_dims(x, axis + 1)] * int(repeats), axis + 1)
     return _reshape(wide, shape=_scaled(x, axis, int(repeats)), fold=x.fold)
 
@@ -489,20 +493,20 @@ def repeat(x: Any, repeats: int, axis: int | None = None) -> Any:
 def tile(x: Any, repeats: Any) -> Any:
     """Return x so many times along each axis."""
     if not isinstance(x, Tensor):
-        return np.tile(as_array(x), repeats)
+        return np.tile(as_ndarray(x), repeats)
     counts = [int(r) for r in (repeats if isinstance(repeats, (tuple, list)) else [repeats])]
     counts = [1] * (x.ndim - len(counts)) + counts
     for axis, count in enumerate(counts):
         if count != 1:
-            _inner_length(x, axis, "tile")
+            inner_length(x, axis, "tile")
             x = concatenate([x] * count, axis)
     return x
 
 
-def _named_axis(axis: int | None, x: Tensor, who: str) -> int:
+def named_axis(axis: int | None, x: Tensor, who: str) -> int:
     if axis is None:
         raise NotTraceable(f"{where()}{who} of a tensor needs axis=..., not that of the batch")
-    _inner_length(x, axis % x.ndim, who)
+    inner_length(x, axis % x.ndim, who)
     return axis % x.ndim
 
 
@@ -514,14 +518,14 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
     """Return x with so many elements before and after along each axis."""
     value = 0 if constant_values is None else constant_values
     if not isinstance(x, Tensor):
-        more = {"constant_values": value} if mode == "constant" else {}
-        return np.pad(as_array(x), pad_width, mode, **more)
+        more: dict[str, Any] = {"constant_values": value} if mode == "constant" else {}
+        return np.pad(as_ndarray(x), pad_width, mode, **more)  # type: ignore[call-overload]
     if mode != "constant":
         raise NotTraceable(f"{where()}pad of a tensor takes mode='constant', got {mode!r}")
     widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2))
     for axis, (before, after) in enumerate(widths):
         if before or after:
-            length = _inner_length(x, axis, "pad")
+            length = inner_length(x, axis, "pad")
             total = length + int(before) + int(after)
             y = _place(x, axis=axis, start=int(before), step=1, length=total)
             if value:
@@ -535,7 +539,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
 def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:
     """Return the block of a shape that begins at the given indices."""
     if not isinstance(inputs, Tensor):
-        x = np.asarray(as_array(inputs))
+        x = np.asarray(as_ndarray(inputs))
         return x[tuple(_slice_type(s, s + n) for s, n in zip(start_indices, shape, strict=True))]
     for axis, (start, count) in enumerate(zip(start_indices, shape, strict=True)):
         if inputs.shape[axis] is not None and count != inputs.shape[axis]:
@@ -546,21 +550,27 @@ def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:
 def get_item(x: Any, key: Any) -> Any:
     """Return x[key]; on tensors key is made of slices, whole numbers, None and ``...``."""
     if not isinstance(x, Tensor):
-        return as_array(x)[key]
+        return as_ndarray(x)[key]
     keys = list(key) if isinstance(key, tuple) else [key]
-    for one in keys:
-        if isinstance(one, (Tensor, np.ndarray, list)):
-            raise NotTraceable(
-                f"{where()}a tensor is not indexed by {'a mask or by numbers' if isinstance(one, Tensor) else 'an array'}: "  # noqa: E501
-                "to leave values out of a mean write np.sum(np.where(mask, x, 0)) / np.sum(mask); "
-                "to pick by index, np.take_along_axis(x, indices, axis=-1)"
-            )
+    if holds_tensor(keys):
+        raise NotTraceable(
+            f"{where()}a tensor is not indexed by a mask or by numbers that are not known yet: to "
+            "leave values out of a mean write np.sum(np.where(mask, x, 0)) / np.sum(mask); to pick "
+            "by index, np.take_along_axis(x, indices, axis=-1)"
+        )
+    lists = [one for one in keys if isinstance(one, (np.ndarray, list))]
+    if len(lists) > 1 or any(np.ndim(one) != 1 for one in lists):
+        raise NotTraceable(
+            f"{where()}a tensor is indexed by one list of whole numbers at a time, as x[:, [0, 2]]"
+        )
     given = sum(1 for one in keys if one is not None and one is not Ellipsis)
     if given > x.ndim:
         raise IndexError(f"{where()}too many indices for shape {x.shape}: {given}")
-    if Ellipsis in keys:
-        place = keys.index(Ellipsis)
+    place = next((k for k, one in enumerate(keys) if one is Ellipsis), None)
+    if place is not None:
         keys[place : place + 1] = [_slice_type(None)] * (x.ndim - given)
+    if lists and any(not isinstance(one, (_slice_type, list, np.ndarray)) for one in keys):
+        raise NotTraceable(f"{where()}a tensor is indexed by a list and slices, nothing beside")
     axis = 0
     for one in keys:
         if one is None:
@@ -568,15 +578,24 @@ def get_item(x: Any, key: Any) -> Any:
             axis += 1
         elif isinstance(one, _slice_type):
             if one != _slice_type(None):
-                length = _inner_length(x, axis, "a slice")
+                length = inner_length(x, axis, "a slice")
                 start, stop, step = one.indices(length)
                 count = len(range(start, stop, step))
                 if (start, step, count) != (0, 1, length):
                     x = _slice(x, axis=axis, start=start, step=step, count=count)
             axis += 1
+        elif isinstance(one, (np.ndarray, list)):
+            numbers = np.asarray(one)
+            if numbers.dtype == np.bool_:
+                length = inner_length(x, axis, "a mask")
+                if len(numbers) != length:
+                    raise IndexError(f"{where()}a mask of {len(numbers)} for {length} elements")
+                numbers = np.flatnonzero(numbers)
+            x = take(x, numbers, axis)
+            axis += 1
         else:
             index = operator.index(one)
-            length = _inner_length(x, axis, "an index")
+            length = inner_length(x, axis, "an index")
             if not -length <= index < length:
                 raise IndexError(f"{where()}index {index} is out of range for shape {x.shape}")
             x = squeeze(_slice(x, axis=axis, start=index % length, step=1, count=1), axis)
@@ -589,7 +608,7 @@ def get_item(x: Any, key: Any) -> Any:
 def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     """Return x at indices along an axis; on tensors the last, NaN where an index is none."""
     if not holds_tensor((x, indices)):
-        x, indices = np.asarray(as_array(x)), np.asarray(as_array(indices))
+        x, indices = np.asarray(as_ndarray(x)), np.asarray(as_ndarray(indices))
         if axis is None:
             x, indices, axis = x.ravel(), indices.ravel(), 0
         return np.take_along_axis(x, indices.astype(np.int64), axis)
@@ -609,7 +628,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """Return x at indices along an axis; on tensors by constant indices, or from a table."""
     if not holds_tensor((x, indices)):
-        return np.take(as_array(x), np.asarray(as_array(indices)).astype(np.int64), axis)
+        return np.take(as_ndarray(x), np.asarray(as_ndarray(indices)).astype(np.int64), axis)
     if isinstance(indices, Tensor):
         table = as_tensor(x, indices.dtype)
         if table.ndim != 1 or table.batched:
@@ -621,8 +640,10 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     if axis is None or axis % x.ndim == 0:
         raise NotTraceable(f"{where()}take from a tensor needs axis=..., not that of the batch")
     axis = axis % x.ndim
-    length = _inner_length(x, axis, "take")
-    numbers = np.asarray(indices).astype(int)
+    length = inner_length(x, axis, "take")
+    numbers = np.asarray(indices)
+    if numbers.size and (numbers.min() < -length or numbers.max() >= length):
+        raise IndexError(f"{where()}take: {length} elements along axis {axis}, got {indices}")
     parts = [_slice(x, axis=axis, start=int(k) % length, step=1, count=1) for k in numbers.ravel()]
     y = concatenate(parts, axis)
     return squeeze(y, axis) if numbers.ndim == 0 else y
@@ -645,7 +666,7 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
     """Return one value in x's shape."""
     if isinstance(x, Tensor):
         return broadcast_like(as_tensor(fill_value, x.dtype), x)
-    return np.full_like(as_array(x), as_array(fill_value), dtype=dtype)
+    return np.full_like(as_ndarray(x), as_ndarray(fill_value), dtype=dtype)
 
 
 def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any = None) -> Any:
@@ -654,10 +675,8 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any
         return x if dtype is None else e.cast(x, dtype)
     if holds_tensor(x):
         return stack(x, axis=-1)
-    array = np.asarray(as_array(x))
-    if dtype is not None:
-        return e.cast(array, dtype)
-    return of_floatx(array, x)
+    array = as_ndarray(x)
+    return array if dtype is None else e.cast(array, dtype)
 
 
 def constant_of(value: Any, like: Tensor) -> Tensor:
@@ -665,22 +684,16 @@ def constant_of(value: Any, like: Tensor) -> Tensor:
 
 
 METHODS.update({
-    "reshape": lambda x, *shape: reshape(x, shape[0] if len(shape) == 1 else shape),
-    "ravel": lambda x: ravel(x),
-    "flatten": lambda x: ravel(x),
-    "squeeze": squeeze,
+    "reshape": lambda x, *shape, **kwargs: reshape(x, shape[0] if len(shape) == 1 else shape),
+    "ravel": lambda x, order="C": ravel(x),
+    "flatten": lambda x, order="C": ravel(x),
     "transpose": lambda x, *axes: transpose(
         x, (axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes) or None
     ),
-    "swapaxes": swapaxes,
-    "repeat": repeat,
-    "take": take,
     "astype": lambda x, dtype, **kwargs: e.cast(x, dtype),
-    "copy": lambda x: x,
-    "clip": lambda x, min=None, max=None, **kwargs: clip_between(x, kwargs.get("a_min", min),
-                                                                 kwargs.get("a_max", max)),
-    "round": lambda x, decimals=0: e.round(x, decimals),
+    "copy": lambda x, order="C": x,
 })  # fmt: skip
+"""Those that are no functions of NumPy's; the others are in numpy_names."""
 
 
 def clip_between(x: Any, low: Any, high: Any) -> Any:

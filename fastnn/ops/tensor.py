@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -109,14 +111,10 @@ class Tensor:
     # --- NumPy's protocols ---------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        from fastnn.ops.numpy_names import call_ufunc
-
-        return call_ufunc(ufunc, method, inputs, kwargs)
+        return PROTOCOLS["ufunc"](ufunc, method, inputs, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from fastnn.ops.numpy_names import call_function
-
-        return call_function(function, args, kwargs)
+        return PROTOCOLS["function"](function, args, kwargs)
 
     # --- what numbers can do and tensors cannot -------------------------------------------
 
@@ -168,7 +166,7 @@ class Tensor:
                 "be gone through row by row, as `for`, sum(x) and list(x) do",
                 "use np.sum(x, axis=...), or x[:, 0] for a column",
             )
-        return (self[k] for k in range(self.shape[0]))  # type: ignore[arg-type]
+        return (self[k] for k in range(self.sample[0]))  # type: ignore[index]
 
     def __setitem__(self, key: Any, value: Any) -> NoReturn:
         self._refuse("be changed in place", "write x = np.where(condition, value, x)")
@@ -208,6 +206,9 @@ class Tensor:
 METHODS: dict[str, Callable[..., Any]] = {}
 """The methods of tensors, by name; the files of ops fill it."""
 
+PROTOCOLS: dict[str, Callable[..., Any]] = {}
+"""What NumPy's protocols call, "ufunc" and "function"; `fastnn.ops.numpy_names` fills it."""
+
 
 def set_operator(name: str, function: Callable[..., Any]) -> None:
     """Give all tensors an operator such as ``__add__``."""
@@ -216,7 +217,7 @@ def set_operator(name: str, function: Callable[..., Any]) -> None:
 
 # --- the user's line -------------------------------------------------------------------------
 
-_INSIDE = __file__.rsplit("ops", 1)[0]
+_INSIDE = (__file__.rsplit("ops", 1)[0], np.__path__[0], "<__array_function__")
 _quiet = ContextVar("quiet", default=False)
 
 
@@ -237,7 +238,7 @@ def _users_line() -> tuple[str, int, str] | None:
     frame: Any = sys._getframe(2)
     while frame is not None:
         file = frame.f_code.co_filename
-        if not file.startswith(_INSIDE) and "numpy" not in file:
+        if not file.startswith(_INSIDE):
             return file, frame.f_lineno, frame.f_code.co_name
         frame = frame.f_back
     return None
