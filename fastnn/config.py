@@ -15,6 +15,7 @@ _ENGINES = ("c", "numpy")
 _floatx = "float32"
 _epsilon = 1e-7
 _engine = "c"
+_image_data_format = "channels_last"
 _rng: np.random.Generator | None = None
 _counters: dict[str, int] = {}
 _lock = threading.Lock()
@@ -80,6 +81,25 @@ def set_epsilon(value: float) -> None:
     if not value > 0:
         raise ValueError(f"set_epsilon: expected a positive number, got {value!r}")
     _epsilon = float(value)
+
+
+def image_data_format() -> str:
+    """Return which axis of images holds their colors: ``"channels_last"`` unless set.
+
+    Dense networks do not look at it; code that reshapes images asks for it.
+    """
+    return _image_data_format
+
+
+def set_image_data_format(data_format: str) -> None:
+    """Set what `image_data_format` returns: ``"channels_last"`` or ``"channels_first"``."""
+    global _image_data_format
+    if data_format not in ("channels_last", "channels_first"):
+        raise ValueError(
+            "set_image_data_format: expected 'channels_last' or 'channels_first', got "
+            f"{data_format!r}"
+        )
+    _image_data_format = data_format
 
 
 def engine() -> str:
@@ -167,6 +187,13 @@ def unique_name(prefix: str) -> str:
         count = _counters.get(prefix, 0)
         _counters[prefix] = count + 1
     return f"{prefix}_{count}" if count else prefix
+
+
+def get_uid(prefix: str = "") -> int:
+    """Return how often this prefix has been named or asked for, from 1."""
+    with _lock:
+        _counters[prefix] = _counters.get(prefix, 0) + 1
+        return _counters[prefix]
 
 
 def clear_session() -> None:

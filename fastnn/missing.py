@@ -36,7 +36,6 @@ CUSTOM = (
 KERAS_HAS: dict[str, list[tuple[str, str | None, str]]] = {
     "fastnn": [
         ("applications", "pretrained convolutional networks", "use Keras for them"),
-        ("ops|random", None, "use NumPy on arrays"),
         ("regularizers|Regularizer", None, REGULARIZE),
         ("constraints", None, f"use {DECAY}"),
         ("preprocessing", "preprocessing of images and text", PREPARED),
@@ -96,6 +95,12 @@ KERAS_HAS: dict[str, list[tuple[str, str | None, str]]] = {
     "fastnn.datasets": [
         ("cifar10+", "convolutions, which such photographs need", "use Keras for them"),
         ("californiahousing|reuters", None, "use boston_housing, or imdb"),
+    ],
+    "fastnn.backend": [
+        (".*conv[123]d.*|pool[23]d|resize.*|spatial.*|temporal.*", "convolutions", IMAGES),
+        ("rnn|ctc.*", "recurrent layers", KERAS.removeprefix("or ")),
+        ("gradients|function|.*learningphase|[gs]etsession|placeholder|.*sparse|mapfn|fold[lr]",
+         "backends", "leave it out, or use Keras"),
     ],
     "fastnn.saving": [CUSTOM],
     "fastnn.utils": [

@@ -21,6 +21,8 @@ LEVELS = [
     {"missing"},
     {"variable", "operations", "config"},
     {"ops", "graph"},
+    {"random"},
+    {"backend"},
     {"_core"},
     {"kernels", "numpy_engine"},
     {"activations", "initializers", "regularizers", "constraints", "losses", "optimizers"},
@@ -30,7 +32,7 @@ LEVELS = [
     {"callbacks"},
     {"training", "store"},
     {"models"},
-    {"backend", "datasets", "utils", "benchmark", "saving"},
+    {"datasets", "utils", "benchmark", "saving"},
     {"__init__"},
     {"__main__"},
 ]

@@ -1,0 +1,235 @@
+"""Random numbers, with the names of ``keras.random``.
+
+They are arrays, drawn when a function is called: for data, weights and experiments. In a loss or a
+metric, which is traced once, a call would give the same constants in every step.
+
+Without a seed they come from `config.rng`, which `config.set_random_seed` makes repeatable. A whole
+number as the seed gives the same numbers in every call; a `SeedGenerator` others in each, in an
+order that repeats itself.
+
+Examples
+--------
+>>> from fastnn import random
+>>> random.uniform((2, 3)).shape
+(2, 3)
+>>> bool((random.normal((4,), seed=1) == random.normal((4,), seed=1)).all())
+True
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnn import config
+from fastnn.missing import explain_missing
+from fastnn.ops.arrays import standardize_dtype
+from fastnn.ops.operation import as_ndarray, holds_tensor
+from fastnn.ops.tensor import NotTraceable, where
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = [
+    "SeedGenerator", "beta", "binomial", "categorical", "dropout", "gamma", "normal", "randint",
+    "shuffle", "truncated_normal", "uniform",
+]  # fmt: skip
+
+
+class SeedGenerator:
+    """A seed for many draws: the same row of different numbers each time a program runs.
+
+    Parameters
+    ----------
+    seed : int, optional
+        From 0; without one it is drawn from `config.rng`.
+    name : str, optional
+
+    Examples
+    --------
+    >>> from fastnn import random
+    >>> seed = random.SeedGenerator(3)
+    >>> first, second = random.uniform((2,), seed=seed), random.uniform((2,), seed=seed)
+    >>> bool((first == second).any())
+    False
+    """
+
+    def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any) -> None:
+        kwargs.pop("backend", None)
+        if kwargs:
+            raise TypeError(f"SeedGenerator: got an unexpected argument {next(iter(kwargs))!r}")
+        self.name = name or config.unique_name("seed_generator")
+        self._given = None if seed is None else _checked(seed)
+        self.seed = config.next_seed() if self._given is None else self._given
+        self.state = 0
+
+    def next(self, ordered: bool = True) -> np.ndarray:
+        """Return the seed of the next draw: two whole numbers."""
+        self.state += 1
+        return np.array([self.seed, self.state - 1], np.uint64)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an equal generator."""
+        return {"seed": self._given, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
+        """Make a generator from what `get_config` returned."""
+        return cls(**config)
+
+
+def _checked(seed: Any) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ValueError(f"seed: expected an integer from 0, got {seed!r}")
+    return int(seed)
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    if seed is None:
+        return config.rng()
+    if isinstance(seed, SeedGenerator):
+        return np.random.default_rng(seed.next())
+    return np.random.default_rng(_checked(seed))
+
+
+def _of_arrays(function: Callable[..., Any]) -> Any:
+    """Mark a function that draws for arrays: on tensors it raises NotTraceable."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if holds_tensor(args) or holds_tensor(tuple(kwargs.values())):
+            raise NotTraceable(
+                f"{where()}random.{function.__name__} draws numbers for arrays: in losses and "
+                "metrics, which are traced once, there are no random numbers yet; draw them before "
+                "fit, or use a layer, as Dropout or GaussianNoise"
+            )
+        return function(*args, **kwargs)
+
+    return call
+
+
+def _lengths(shape: Any) -> tuple[int, ...]:
+    return tuple(int(d) for d in shape) if isinstance(shape, (tuple, list)) else (int(shape),)
+
+
+def _below(values: np.ndarray, high: Any) -> np.ndarray:
+    """Return values less than `high`, which rounding may have reached."""
+    high = np.asarray(high, values.dtype)
+    return np.where(values >= high, np.nextafter(high, high.dtype.type(-np.inf)), values)
+
+
+@_of_arrays
+def uniform(
+    shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None
+) -> np.ndarray:
+    """Return numbers evenly distributed from minval to below maxval; whole ones if dtype is."""
+    name = standardize_dtype(dtype)
+    low, high = as_ndarray(minval), as_ndarray(maxval)
+    if "int" in name:
+        return randint(shape, low, high, name, seed)
+    values = _generator(seed).uniform(low, high, _lengths(shape)).astype(name)
+    return _below(values, high)
+
+
+@_of_arrays
+def normal(
+    shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None
+) -> np.ndarray:
+    """Return normally distributed numbers."""
+    values = _generator(seed).standard_normal(_lengths(shape))
+    return (as_ndarray(mean) + as_ndarray(stddev) * values).astype(standardize_dtype(dtype))
+
+
+@_of_arrays
+def truncated_normal(
+    shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None
+) -> np.ndarray:
+    """Return normally distributed numbers, those beyond two standard deviations drawn again."""
+    generator = _generator(seed)
+    values = generator.standard_normal(_lengths(shape))
+    while True:
+        beyond = np.abs(values) > 2
+        if not beyond.any():
+            break
+        values[beyond] = generator.standard_normal(int(beyond.sum()))
+    return (as_ndarray(mean) + as_ndarray(stddev) * values).astype(standardize_dtype(dtype))
+
+
+@_of_arrays
+def randint(
+    shape: Any, minval: Any, maxval: Any, dtype: Any = "int32", seed: Any = None
+) -> np.ndarray:
+    """Return whole numbers, all equally probable, from minval to below maxval."""
+    low, high = as_ndarray(minval), as_ndarray(maxval)
+    values = _generator(seed).integers(low, high, _lengths(shape))
+    return np.asarray(values).astype(standardize_dtype(dtype))
+
+
+@_of_arrays
+def categorical(
+    logits: Any, num_samples: int, dtype: Any = "int32", seed: Any = None
+) -> np.ndarray:
+    """Return so many classes for each row of logits, drawn with the probabilities of softmax."""
+    logits = as_ndarray(logits)
+    if logits.ndim != 2:
+        raise ValueError(f"categorical: expected logits (batch, classes), got {logits.shape}")
+    # the largest of logits with Gumbel's noise is of class k with the probability of softmax
+    noise = _generator(seed).gumbel(size=(len(logits), int(num_samples), logits.shape[1]))
+    return np.argmax(logits[:, None, :] + noise, axis=-1).astype(standardize_dtype(dtype))
+
+
+@_of_arrays
+def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> np.ndarray:
+    """Return numbers of the gamma distribution with scale 1."""
+    values = _generator(seed).standard_gamma(as_ndarray(alpha), _lengths(shape))
+    return np.asarray(values).astype(standardize_dtype(dtype))
+
+
+@_of_arrays
+def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> np.ndarray:
+    """Return numbers of the beta distribution."""
+    values = _generator(seed).beta(as_ndarray(alpha), as_ndarray(beta), _lengths(shape))
+    return np.asarray(values).astype(standardize_dtype(dtype))
+
+
+@_of_arrays
+def binomial(
+    shape: Any, counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None
+) -> np.ndarray:
+    """Return how often each of so many trials succeeds, with the given probabilities."""
+    counts = as_ndarray(counts).astype(np.int64)
+    values = _generator(seed).binomial(counts, as_ndarray(probabilities), _lengths(shape))
+    return np.asarray(values).astype(standardize_dtype(dtype))
+
+
+@_of_arrays
+def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> np.ndarray:
+    """Return inputs of which a share `rate` is 0, and the others divided by 1 - rate.
+
+    Parameters
+    ----------
+    noise_shape : tuple, optional
+        What is drawn, and broadcast to the inputs; None in it is a length of theirs.
+    """
+    if not 0 <= rate <= 1:
+        raise ValueError(f"dropout: expected a rate from 0 to 1, got {rate!r}")
+    x = as_ndarray(inputs)
+    x = x if x.dtype.kind == "f" else x.astype(config.floatx())
+    if rate == 0:
+        return x.copy()
+    shape = x.shape
+    if noise_shape is not None:
+        shape = tuple(n if d is None else int(d) for d, n in zip(noise_shape, shape, strict=True))
+    kept = _generator(seed).random(shape) >= rate
+    return np.where(kept, x / x.dtype.type(max(1 - rate, 1e-30)), x.dtype.type(0))
+
+
+@_of_arrays
+def shuffle(x: Any, axis: int = 0, seed: Any = None) -> np.ndarray:
+    """Return x in another order along an axis: slices stay whole."""
+    return _generator(seed).permutation(as_ndarray(x), axis=axis)
+
+
+explain_missing(__name__)
