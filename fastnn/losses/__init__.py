@@ -7,7 +7,7 @@ Every loss exists as a class (`MeanSquaredError()`) and as a function giving one
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastnn import lookup
 from fastnn.losses.base import FunctionLoss, Loss
@@ -33,6 +33,11 @@ globals().update({name: FUNCTIONS[made.function.__name__] for name, made in NAME
 globals().update({
     name.upper(): globals()[name] for name in NAMES if len(name) <= 4 and "_" not in name
 })  # fmt: skip
+
+if TYPE_CHECKING:  # type checkers do not see what is made of the table
+
+    def __getattr__(name: str) -> Any: ...
+
 
 _LOOKUP = lookup.Lookup(
     "loss",

@@ -76,7 +76,7 @@ class Loss:
         if self._is_traced and not name.startswith("_"):
             note_change()  # programs are made anew
 
-    def call(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value per row of `y_pred` (its last axis is reduced).
 
         y of shape (n,) comes as (n, 1) if that is the shape of the predictions.
@@ -85,7 +85,7 @@ class Loss:
             f"{type(self).__name__} has no call(y_true, y_pred): return one value per row"
         )
 
-    def gradient(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
+    def gradient(self, y_true: Any, y_pred: Any) -> Any:
         """Return the derivative of each row's value by that row of `y_pred`, in its shape.
 
         Only for losses that cannot be traced, or are to learn from another slope than their own.

@@ -8,7 +8,7 @@ of ``(y_true, y_pred)`` that gives one value per row.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastnn import config, lookup, losses
 from fastnn.metrics.base import FunctionMetric, Mean, MeanMetricWrapper, Metric, Sum
@@ -33,6 +33,11 @@ __all__ = [
 
 globals().update(CLASSES)
 globals().update({name: FUNCTIONS[made.function.__name__] for name, made in NAMES.items()})
+
+if TYPE_CHECKING:  # type checkers do not see what is made of the table
+
+    def __getattr__(name: str) -> Any: ...
+
 
 _LOOKUP = lookup.Lookup(
     "metric",

@@ -267,7 +267,9 @@ class MeanMetricWrapper(Mean):
         self._fn = fn
         self._fn_kwargs = kwargs
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(  # type: ignore[override]
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> None:
         if not holds_tensor((y_true, y_pred)):
             y_pred = np.asarray(y_pred)
             y_true = aligned(np.asarray(y_true), y_pred)

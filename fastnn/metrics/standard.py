@@ -66,7 +66,10 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     return -losses.cosine_similarity(y_true, y_pred, axis)
 
 
-class RootMeanSquaredError(CLASSES["MeanSquaredError"]):  # type: ignore[misc]
+_MeanSquaredError: Any = CLASSES["MeanSquaredError"]
+
+
+class RootMeanSquaredError(_MeanSquaredError):
     """The square root of the mean of (y_pred - y_true)^2."""
 
     def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None) -> None:

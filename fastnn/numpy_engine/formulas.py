@@ -24,7 +24,7 @@ class Values:
         Gives the array of a leaf: ``operand(kind, index, n)``.
     """
 
-    def __init__(self, n: int, dtype: str, operand: Callable[[str, int, int], np.ndarray]) -> None:
+    def __init__(self, n: int, dtype: str, operand: Callable[..., np.ndarray]) -> None:
         self.n = n
         self.dtype = dtype
         self.operand = operand

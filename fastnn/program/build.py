@@ -166,8 +166,10 @@ def _compact(program: Program, builder: Builder, read: set[int]) -> dict[int, in
     for op in [*program.forward, *program.backward]:
         op.inputs = tuple(number[i] for i in op.inputs)
         op.output = number[op.output]
-    for term in [*program.losses, *program.metrics]:
-        term.prediction = number[term.prediction]
+    for loss in program.losses:
+        loss.prediction = number[loss.prediction]
+    for metric in program.metrics:
+        metric.prediction = number[metric.prediction]
     for gradient in program.gradients:
         gradient.tensor = number[gradient.tensor]
     return number

@@ -244,6 +244,7 @@ class _Emitter:
         self.places = places
         self.later: dict[int, tuple[Any, ...]] = {}
         self.made: dict[Any, int] = {}
+        self.reach: dict[int, set[int]] = {}
 
     # --- registers -----------------------------------------------------------------------
 
@@ -277,8 +278,8 @@ class _Emitter:
         return id(one) not in self.made and id(one) in self._reachable(whole)
 
     def _reachable(self, whole: Tensor) -> set[int]:
-        known = self.made.get(("reach", id(whole)))
-        if known is None:
+        """Return the tensors that a value's steps read, up to those that are there already."""
+        if id(whole) not in self.reach:
             found: set[int] = set()
             pending = [whole]
             while pending:
@@ -288,9 +289,8 @@ class _Emitter:
                 found.add(id(tensor))
                 if id(tensor) not in self.places and id(tensor) not in self.made:
                     pending.extend(_read(tensor))
-            known = found
-            self.made["reach", id(whole)] = known  # type: ignore[assignment]
-        return known  # type: ignore[return-value]
+            self.reach[id(whole)] = found
+        return self.reach[id(whole)]
 
     def _emit(self, tensor: Tensor) -> int:
         place = self.places.get(id(tensor))
@@ -567,17 +567,17 @@ class _Emitter:
                     slots += 1
                 register.slot = free.pop()
 
-        for register in made.registers:
-            if not register.batched or register.source is not None:
-                take(register)  # they live as long as the map
+        for one in made.registers:
+            if not one.batched or one.source is not None:
+                take(one)  # they live as long as the map
         for place, step in enumerate(made.steps):
             ends = [k for k in dict.fromkeys(step.operands) if last[k] == place]
             target = made.registers[step.to]
             take(target)
             for k in ends:
-                register = made.registers[k]
-                if register.batched and register.source is None and register.sink is None:
-                    free.append(register.slot)
+                one = made.registers[k]
+                if one.batched and one.source is None and one.sink is None:
+                    free.append(one.slot)
             if step.to not in last and target.sink is None:
                 free.append(target.slot)
         made.slots = slots

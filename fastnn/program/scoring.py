@@ -320,11 +320,9 @@ class Scoring:
             elif term.reduction == "sum":
                 seed = ops.multiply(seed, batch_rows(dtype))
             return seed
-        if weights is not None and value.shape != weights.shape:
-            inner = value.ndim - 1
-            shape = (None, *given, *[1] * (inner - len(given))) if inner >= len(given) else None
-            if shape is not None:
-                weights = _reshape(weights, shape=shape, fold=1)
+        if weights is not None and given is not None and value.ndim - 1 > len(given):
+            ones = [1] * (value.ndim - 1 - len(given))  # one weight for all that a sample has
+            weights = _reshape(weights, shape=(None, *given, *ones), fold=1)
         if term.reduction == "sum_over_batch_size":
             count = ops.multiply(batch_rows(dtype), float(value.elements))
             seed = ops.divide(seed, count)

@@ -80,6 +80,8 @@ def trace_loss(loss: Loss, y_true: Tensor, y_pred: Tensor, *, again: bool = Fals
         by_rows = None  # the gradient is that of the one number
     if by_rows is None:
         by_rows = value if value.batched or not value.shape else ops.mean(value)
+    if by_rows.fold > 1:  # a flattened batch: so many values of each sample
+        by_rows = _reshape(by_rows, shape=(None, by_rows.fold, *by_rows.shape[1:]), fold=1)
     return Traced(by_rows, gradient)
 
 
