@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from fastnn import ops
 from fastnn.ops.operation import as_tensor
 from fastnn.ops.reductions import _mean
