@@ -138,7 +138,7 @@ class Metric:
                 "add_variable what update_state changes"
             )
         for variable in self.variables:
-            variable.assign(np.zeros(variable.shape))
+            variable.value.fill(0)
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Take in a batch."""
@@ -194,7 +194,7 @@ class Mean(Metric):
 
     def result(self) -> float:
         """Return the mean; 0 where there is nothing."""
-        total, count = float(self.total), float(self.count)
+        total, count = self.total.value.item(), self.count.value.item()
         return total / count if count else 0.0
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from fastnn.numpy_engine.formulas import reduced
 from fastnn.operations import SKIP, Operation, Storage, Tensor
 from fastnn.program.formulas import formulas
+from fastnn.program.trace import by_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,6 +105,15 @@ class MetricTerm:
     weighted: bool
     states: list[State] | None = None
 
+    @property
+    def depends_on_batches(self) -> bool:
+        """Whether it is a function's one value for each batch, which no mean of rows gives."""
+        return not self.kind and any(
+            not state.value.batched and state.value.args and by_row(state.value) is None
+            and state.variable.name == "total"
+            for state in self.states or ()
+        )  # fmt: skip
+
     def compute(self, t: np.ndarray, p: np.ndarray, w: np.ndarray | None) -> None:
         """Show a batch to a metric that is called in Python: for both engines."""
         self.metric.update_state(t, p, sample_weight=w if self.weighted else None)
@@ -112,12 +122,12 @@ class MetricTerm:
         """Start from nothing."""
         self.metric.reset_state()
         for state in self.states or ():
-            state.base = float(state.variable.value)
+            state.base = state.variable.value.item()
 
     def result(self, sums: np.ndarray) -> float:
         """Bring the states up to date, and return what the metric makes of them."""
         for state in self.states or ():
-            state.variable.assign(state.base + sums[state.accumulator, 0])
+            state.variable.value.fill(state.base + sums.item(state.accumulator, 0))
         return float(self.metric.result())
 
 
@@ -176,8 +186,8 @@ class Program:
         """Turn an engine's sums into named results: loss, metrics, then the outputs' losses."""
 
         def mean(term: LossTerm) -> float:
-            total, count = sums[term.accumulator]
-            return float(total / count) if count else 0.0
+            total, count = sums[term.accumulator].tolist()
+            return total / count if count else 0.0
 
         logs = {}
         if self.losses:

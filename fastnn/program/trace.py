@@ -68,6 +68,15 @@ def trace_loss(loss: Loss, y_true: Tensor, y_pred: Tensor, *, again: bool = Fals
             f"{who} cannot be traced: {error}. (Or compute in NumPy what you like, and state the "
             "derivative yourself: see fastnn.losses.Loss)"
         ) from None
+    weight = next(
+        (t.attrs["variable"] for t in ancestors([value]) if t.op.name == "variable"), None
+    )
+    if weight is not None and weight.trainable:
+        raise ValueError(
+            f"{who} reads the weight '{weight.path}', and its derivative by it would be lost: a "
+            "loss depends on y_true and y_pred. To keep weights small, use weight_decay of the "
+            "optimizer"
+        )
     if gradient is not None and gradient.shape != y_pred.shape:
         raise ValueError(
             f"{who}: gradient(y_true, y_pred) must have y_pred's shape {y_pred.shape}, got "

@@ -23,7 +23,7 @@ from fastnn.training.compilable import Compilable
 from fastnn.training.data import Data, class_weights_to_rows, read_data
 from fastnn.training.diagnosis import LossWatch
 from fastnn.training.engines import require_derivatives
-from fastnn.training.labels import advise, check_labels
+from fastnn.training.labels import advise, advise_batches, check_labels
 from fastnn.training.loops import (
     QUIET,
     SHOWN,
@@ -151,6 +151,8 @@ class Fitting(Compilable):
                 truth(allow_zero_gradient, "allow_zero_gradient", "fit"),
             )  # fmt: skip
             batch_size = min(batch_size_of(given, steps_per_epoch, train.rows), train.rows)
+            if batch_size < train.rows and self._engines.program is not None:
+                advise_batches(self._engines.program)
             hooks = CallbackList(
                 callbacks,
                 add_history=True,

@@ -152,6 +152,20 @@ def advise(program: Program, data: Data, *, split: bool) -> None:
         warnings.warn(message, TrainingWarning, stacklevel=5)
 
 
+def advise_batches(program: Program) -> None:
+    """Warn, once per fit in several batches, of metrics whose mean over them is another number."""
+    for term in program.metrics:
+        if term.depends_on_batches:
+            warnings.warn(
+                f"Metric '{term.name}' gives one value for a batch, and what is reported is the "
+                f"mean of the batches' values, which is not its value for all rows: for that, call "
+                f"evaluate with batch_size=len(x), or write a Metric that adds up what it is made "
+                "of",
+                TrainingWarning,
+                stacklevel=4,
+            )
+
+
 def _softmaxes(program: Program) -> Iterator[str]:
     for op in program.forward:
         activation = op.attrs.get("activation")
