@@ -82,7 +82,7 @@ void FN(fnn_map)(worker *w, const fnn_op *op) {
   const fnn_map *map = op->map;
   real **registers = (real **)(void *)(w->scratch + map->slots * map->slot);
   const int train = w->job->mode == FNN_TRAIN;
-  enter(w, map->waits ? WHOLE : ROWS);
+  enter(w, map->waits && !w->in_parts ? WHOLE : ROWS);
   w->since = ROWS;
   w->values_visible = 0;
   for (size_t k = 0; k < map->n_registers; k++)

@@ -46,32 +46,50 @@ static int runs_forward(const worker *w, const fnn_op *op) {
   return !(op->folded && w->job->mode != FNN_PREDICT);
 }
 
-/* From the rows of the data to the gradients of all tensors, for this thread's samples. */
-static int pass(worker *w, size_t begin) {
+/* What a batch passes through before parameters get their gradients: gathering (number 0), forward
+ * operations, then outputs are copied, or come losses and metrics, and backward operations. */
+typedef struct {
+  const fnn_op *op; /* NULL: gathering, or the outputs */
+  int phase;
+  size_t index, time;
+} stage;
+
+static size_t stages(const worker *w) {
   const fnn_program *p = w->program;
   const fnn_mode mode = w->job->mode;
+  return 1 + p->n_ops + (mode == FNN_PREDICT ? w->job->outputs != NULL : p->n_scoring) +
+         (mode == FNN_TRAIN ? p->n_backward : 0);
+}
+
+static stage stage_at(const worker *w, size_t k) {
+  const fnn_program *p = w->program;
   const size_t forward = FNN_TIME_OPERATIONS, backward = forward + p->n_ops;
-  FN(fnn_gather)(w, begin);
-  timed(w, FNN_TIME_GATHER);
-  for (size_t i = 0; i < p->n_ops; i++)
-    if (runs_forward(w, &p->ops[i])) {
-      if (FN(fnn_execute)(w, &p->ops[i], 0, i))
-        return 1;
-      timed(w, forward + i);
-    }
-  if (mode == FNN_PREDICT) {
-    if (w->job->outputs)
+  if (k == 0)
+    return (stage){NULL, 0, 0, FNN_TIME_GATHER};
+  if (--k < p->n_ops)
+    return (stage){&p->ops[k], 0, k, forward + k};
+  if (w->job->mode == FNN_PREDICT)
+    return (stage){NULL, 1, 0, FNN_TIME_SUMS};
+  if ((k -= p->n_ops) < p->n_scoring)
+    return (stage){&p->scoring[k], p->scoring[k].phase, (size_t)p->scoring[k].index,
+                   FNN_TIME_LOSSES};
+  k -= p->n_scoring;
+  return (stage){&p->backward[k], 1, k, backward + k};
+}
+
+/* Stages k to end, for this thread's samples; not 0: stop. */
+static int run_stages(worker *w, size_t begin, size_t k, size_t end) {
+  for (; k < end; k++) {
+    const stage s = stage_at(w, k);
+    if (!s.op && s.phase)
       copy_outputs(w, begin);
-    return 0;
-  }
-  for (size_t i = 0; i < p->n_scoring; i++)
-    if (FN(fnn_execute)(w, &p->scoring[i], p->scoring[i].phase, (size_t)p->scoring[i].index))
+    else if (!s.op)
+      FN(fnn_gather)(w, begin);
+    else if (s.phase == 0 && !runs_forward(w, s.op))
+      continue;
+    else if (FN(fnn_execute)(w, s.op, s.phase, s.index))
       return 1;
-  timed(w, FNN_TIME_LOSSES);
-  for (size_t i = 0; mode == FNN_TRAIN && i < p->n_backward; i++) {
-    if (FN(fnn_execute)(w, &p->backward[i], 1, i))
-      return 1;
-    timed(w, backward + i);
+    timed(w, s.time);
   }
   return 0;
 }
@@ -80,8 +98,6 @@ static int pass(worker *w, size_t begin) {
 #define MOST_SAMPLES 96   /* whose tensors stay in L2 */
 
 static int is_by_sample(const worker *w, const fnn_op *op) {
-  if (op->code == FNN_MAP)
-    return !op->map->waits;
   if (op->code != FNN_DENSE)
     return op->code != FNN_CALL && op->code != FNN_REDUCE &&
            !(op->code == FNN_PRELU && op->backward);
@@ -92,8 +108,8 @@ static int is_by_sample(const worker *w, const fnn_op *op) {
 }
 
 /* Whether a large batch can be passed through in parts, which the threads take as they are done
- * with others: no operation may need the whole batch, wait, still have to look for zeros, or copy
- * many weights for every part. */
+ * with others: no operation of a layer may need the whole batch, wait, still have to look for zeros,
+ * or copy many weights for every part. */
 static int passes_in_parts(const worker *w) {
   const fnn_program *p = w->program;
   const int train = w->job->mode == FNN_TRAIN;
@@ -105,27 +121,59 @@ static int passes_in_parts(const worker *w) {
   for (size_t i = 0; train && i < p->n_backward; i++)
     if (!is_by_sample(w, &p->backward[i]))
       return 0;
-  for (size_t i = 0; w->job->mode != FNN_PREDICT && i < p->n_scoring; i++)
-    if (!is_by_sample(w, &p->scoring[i]))
-      return 0;
   return 1;
+}
+
+/* The batch in parts: from one loss or metric that needs the whole batch to the next. */
+static int pass_in_parts(worker *w, size_t begin) {
+  const size_t end = stages(w), first = w->first, last = w->last;
+  for (size_t k = 0, next; k < end; k = next) {
+    const fnn_op *op = stage_at(w, k).op;
+    next = k + 1;
+    if (op && !is_by_sample(w, op)) {
+      if (run_stages(w, begin, k, next))
+        return 1;
+      continue;
+    }
+    for (; next < end; next++) {
+      op = stage_at(w, next).op;
+      if (op && (!is_by_sample(w, op) || (op->code == FNN_MAP && op->map->waits)))
+        break;
+    }
+    enter(w, WHOLE); /* until nobody looks for samples of the last batch, or writes what is read */
+    w->since = ROWS;
+    w->in_parts = 1;
+    FN(fnn_offer)(w, first, last);
+    while (FN(fnn_take)(w, FEWEST_SAMPLES, MOST_SAMPLES, &w->first, &w->last) >= 0)
+      run_stages(w, begin, k, next);
+    w->in_parts = 0;
+    w->first = first, w->last = last;
+  }
+  return 0;
+}
+
+/* What maps find for the whole batch is written by thread 0, which may have taken no part. */
+static void write_whole_results(worker *w) {
+  const fnn_program *p = w->program;
+  const size_t first = w->first, last = w->last;
+  w->first = w->last = 0;
+  w->in_parts = 1;
+  for (size_t i = 0; w->thread == 0 && w->job->mode != FNN_PREDICT && i < p->n_scoring; i++)
+    if (p->scoring[i].code == FNN_MAP)
+      FN(fnn_map)(w, &p->scoring[i]);
+  w->in_parts = 0;
+  w->first = first, w->last = last;
 }
 
 static int step(worker *w, size_t begin) {
   const fnn_program *p = w->program;
   const size_t parameters = FNN_TIME_OPERATIONS + p->n_ops + p->n_backward;
   if (passes_in_parts(w)) {
-    enter(w, WHOLE); /* until nobody looks for samples of the last batch */
-    w->since = ROWS;
-    FN(fnn_offer)(w, w->first, w->last);
-    while (FN(fnn_take)(w, FEWEST_SAMPLES, MOST_SAMPLES, &w->first, &w->last) >= 0)
-      pass(w, begin);
-    w->first = w->last = 0; /* what maps find for the whole batch, thread 0 writes once */
-    for (size_t i = 0; w->thread == 0 && w->job->mode != FNN_PREDICT && i < p->n_scoring; i++)
-      if (p->scoring[i].code == FNN_MAP)
-        FN(fnn_map)(w, &p->scoring[i]);
+    if (pass_in_parts(w, begin))
+      return 1;
+    write_whole_results(w);
     w->values_visible = 0; /* also of a thread that came too late for any */
-  } else if (pass(w, begin)) {
+  } else if (run_stages(w, begin, 0, stages(w))) {
     return 1;
   }
   if (w->job->mode == FNN_PREDICT)

@@ -37,6 +37,7 @@ typedef struct {
   int thread, threads;
   reach since;         /* what has been done since the last barrier */
   int values_visible;  /* a barrier has passed since the losses wrote their row values */
+  int in_parts;        /* samples are a part that was taken: no waiting */
   real *scratch;
   int divided;         /* the kernels are divided while they are trained, not evenly */
   size_t n;            /* samples of this batch */
