@@ -1,0 +1,330 @@
+"""Losses and metrics of one's own in compile, fit and evaluate: what counts, what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fastnn import Input, Model, Sequential, config, losses, metrics, ops, optimizers
+from fastnn.layers import Dense, Layer
+from fastnn.training import TrainingWarning
+
+X = np.arange(4.0).reshape(4, 1)
+Y = 0 * X
+ENGINES = ("c", "numpy")
+
+
+def identity(loss, *, rate=0.0, engine="c", **options):
+    """y = x, with one weight, 1."""
+    model = Sequential([Input((1,)), Dense(1, use_bias=False, kernel_initializer="ones")])
+    model.compile(optimizers.SGD(rate), loss, engine=engine, **options)
+    return model
+
+
+# --- what a subclass overrides counts --------------------------------------------------------
+
+
+class TenTimes(losses.MeanSquaredError):
+    def call(self, y_true, y_pred):
+        return 10 * super().call(y_true, y_pred)
+
+
+class OfTwice(metrics.MeanSquaredError):
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        return super().update_state(y_true, 2 * y_pred, sample_weight)
+
+
+class Minus(metrics.MeanSquaredError):
+    def result(self):
+        return -super().result()
+
+
+class FromOne(metrics.Mean):
+    """A state that does not begin at zero."""
+
+    def reset_state(self):
+        self.total.assign(1.0)
+        self.count.assign(1.0)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        super().update_state(ops.mean(y_pred, axis=-1), sample_weight)
+
+
+class Parts(metrics.Metric):
+    """Two states, numbers of rows and of batches, and another metric within."""
+
+    def __init__(self, name="parts", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.rows = self.add_weight(name="rows")
+        self.batches = self.add_variable(name="batches")
+        self.inner = metrics.Mean()
+
+    def reset_state(self):
+        super().reset_state()
+        self.inner.reset_state()
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.rows.assign(self.rows + ops.sum(ops.greater(y_pred, 1.5)))
+        self.batches.assign_add(1)
+        self.inner.update_state(y_pred)
+
+    def result(self):
+        return self.rows + 10 * self.batches + 100 * self.inner.result()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_override_counts(engine):
+    model = identity(
+        TenTimes(), engine=engine, metrics=[OfTwice("twice"), Minus("minus"), FromOne(), Parts()]
+    )
+    expected = {"loss": 35.0, "twice": 14.0, "minus": -3.5, "mean": 7 / 5, "parts": 162.0}
+    assert model.evaluate(X, Y, return_dict=True, verbose=0) == pytest.approx(expected)
+    logs = model.fit(X, Y, batch_size=2, verbose=0, shuffle=False).history
+    assert {k: v[0] for k, v in logs.items()} == pytest.approx(expected | {"parts": 172.0})
+    assert not any(op.kind.startswith("python") for op in model._engines.program.scoring)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_metric_tells_afterwards_what_was_reported(engine):
+    def bias(y_true, y_pred):
+        return np.mean(y_pred - y_true, axis=-1)
+
+    metric = metrics.MeanMetricWrapper(bias)
+    model = identity("mse", engine=engine, metrics=[metric, "mae"])
+    history = model.fit(X, Y, verbose=0, epochs=2).history
+    assert metric.result() == history["bias"][-1] == 1.5
+    assert model.metrics[1].result() == 1.5
+    model.evaluate(X[:2], Y[:2], verbose=0)
+    assert metric.result() == 0.5
+
+
+def test_one_metric_object_on_two_outputs_counts_for_each():
+    x = Input((1,))
+    layers = [Dense(1, use_bias=False, kernel_initializer="ones", name=name) for name in "ab"]
+    model = Model(x, [layers[0](x), layers[1](x)])
+    metric = metrics.MeanAbsoluteError(name="error")
+    model.compile("sgd", "mse", metrics=[[metric], [metric]])
+    results = model.evaluate(X, [Y, Y + 1], return_dict=True, verbose=0)
+    assert (results["a_error"], results["b_error"]) == (1.5, 1.0)
+
+
+def test_a_metric_that_only_python_can_compute_is_called_with_each_batch():
+    seen = []
+
+    class Largest(metrics.Metric):
+        def reset_state(self):
+            self.largest = 0.0
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            seen.append(len(y_pred))
+            self.largest = max(self.largest, float(np.max(y_pred)))
+
+        def result(self):
+            return self.largest
+
+    class Rows(Largest):
+        """It could be traced, and would count once."""
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.largest += 1
+
+    model = identity("mse", metrics=[Largest(), Rows()])
+    assert model.evaluate(X, Y, batch_size=3, verbose=0)[1:] == [3.0, 2.0]
+    assert 3 in seen and "called in Python" in str(model._engines.program)
+
+
+# --- when it is traced -----------------------------------------------------------------------
+
+
+def test_fit_and_evaluate_trace_afresh():
+    factor = [1.0]
+
+    def scaled(y_true, y_pred):
+        return factor[0] * np.mean((y_pred - y_true) ** 2, axis=-1)
+
+    model = identity(scaled, metrics=[scaled])
+    assert model.evaluate(X, Y, verbose=0) == [3.5, 3.5]
+    first = model._engines.program
+    assert model.evaluate(X, Y, verbose=0) == [3.5, 3.5]
+    assert model._engines.program is first
+    factor[0] = 2.0
+    assert model.test_on_batch(X, Y) == [3.5, 3.5]  # the last trace
+    assert model.fit(X, Y, verbose=0).history["loss"] == [7.0]
+    assert model.test_on_batch(X, Y) == [7.0, 7.0]
+
+
+def test_an_attribute_that_is_set_counts_from_then_on():
+    class Scaled(losses.Loss):
+        factor = 1.0
+
+        def call(self, y_true, y_pred):
+            return self.factor * ops.mean(ops.square(y_pred - y_true), axis=-1)
+
+    loss = Scaled()
+    model = identity(loss)
+    assert model.test_on_batch(X, Y) == 3.5
+    loss.factor = 3.0
+    assert model.test_on_batch(X, Y) == 10.5
+
+
+def test_arrays_are_copied_when_they_are_traced():
+    weights = np.ones(1)
+
+    def weighted(y_true, y_pred):
+        return np.mean(weights * (y_pred - y_true) ** 2, axis=-1)
+
+    model = identity(weighted)
+    assert model.test_on_batch(X, Y) == 3.5
+    weights[0] = 5
+    assert model.test_on_batch(X, Y) == 3.5
+    assert model.evaluate(X, Y, verbose=0) == 17.5
+
+
+def test_epsilon_may_be_set():
+    y_true, y_pred = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
+    x = Input((2,))
+    model = Model(x, Dense(2, use_bias=False, kernel_initializer="identity")(x))
+    model.compile("sgd", "categorical_crossentropy")
+    before = config.epsilon()
+    try:
+        for epsilon in (1e-3, 1e-7):
+            config.set_epsilon(epsilon)
+            expected = -np.log(np.float32(epsilon))
+            assert losses.categorical_crossentropy(y_true, y_pred)[0] == pytest.approx(expected)
+            assert model.evaluate(y_pred, y_true, verbose=0) == pytest.approx(expected)
+    finally:
+        config.set_epsilon(before)
+
+
+# --- gradients -------------------------------------------------------------------------------
+
+
+def rounded(y_true, y_pred):
+    return np.mean((np.round(y_pred) - y_true) ** 2, axis=-1)
+
+
+def unrelated(y_true, y_pred):
+    return np.mean(y_true, axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [(rounded, "'round' in rounded, line .*derivative 0"), (unrelated, "not depend on the pred")],
+)
+def test_a_loss_without_a_gradient_is_refused(loss, words):
+    model = identity(loss, rate=0.1)
+    with pytest.raises(ValueError, match=f"(?s)fit: loss .*{loss.__name__}.*{words}"):
+        model.fit(X, Y, verbose=0)
+    before = model.get_weights()[0].copy()
+    model.fit(X, Y, verbose=0, allow_zero_gradient=True)
+    assert model.get_weights()[0] == before and model.optimizer.iterations == 1
+    model.compile("sgd", "mse")
+    model.fit(X, Y, verbose=0)
+    assert model.get_weights()[0] != before
+
+
+def test_a_stated_gradient_is_used_and_checked():
+    def squares(y_true, y_pred):
+        return np.sum((y_pred - y_true) ** 2, axis=-1)
+
+    squares.gradient = lambda t, p: 2 * (p - t)
+    model = identity(squares, rate=0.1)
+    model.fit(X, Y, batch_size=4, verbose=0)
+    assert model.get_weights()[0] == pytest.approx(1 - 0.1 * 2 * 3.5)
+
+    def other(y_true, y_pred):
+        return squares(y_true, y_pred)
+
+    other.gradient = lambda t, p: 7 + 0 * p
+    model = identity(other, rate=0.1)
+    with pytest.raises(ValueError, match=r"'other': gradient.* is not the derivative"):
+        model.fit(X, Y, verbose=0)
+    other.gradient_is_exact = False
+    model = identity(other, rate=0.1)
+    model.fit(X, Y, batch_size=4, verbose=0)
+    assert model.get_weights()[0] == pytest.approx(1 - 0.1 * 7 * 1.5)
+
+
+def test_a_loss_that_cannot_be_traced_runs_in_python_with_its_gradient():
+    def mine(y_true, y_pred):
+        return np.array([float(np.sum((p - t) ** 2)) for t, p in zip(y_true, y_pred, strict=True)])
+
+    with pytest.raises(TypeError, match=r"'mine' cannot be traced: mine, line .*row by row"):
+        identity(mine).fit(X, Y, verbose=0)
+    mine.gradient = lambda t, p: 2 * (np.asarray(p) - np.asarray(t))
+    model = identity(mine, rate=0.1)
+    assert model.fit(X, Y, verbose=0).history["loss"] == [3.5]
+    assert model.get_weights()[0] == pytest.approx(1 - 0.1 * 2 * 3.5)
+
+
+def test_a_loss_that_reads_weights_is_refused():
+    model = identity("mse")
+    kernel = model.layers[0].kernel
+
+    def penalized(y_true, y_pred):
+        return np.mean((y_pred - y_true) ** 2) + 0.1 * ops.sum(ops.square(kernel))
+
+    model.compile("sgd", penalized)
+    with pytest.raises(ValueError, match=r"'penalized' reads the weight '.*kernel'"):
+        model.fit(X, Y, verbose=0)
+
+
+def test_a_function_that_draws_random_numbers_is_refused():
+    def noisy(y_true, y_pred):
+        return np.mean((y_pred - y_true) ** 2, axis=-1) * np.random.rand()
+
+    with pytest.raises(ValueError, match=r"'noisy'.*fastnn.random"):
+        identity(noisy).evaluate(X, Y, verbose=0)
+
+
+# --- steps that fail -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_steps_before_an_error_are_counted(engine):
+    class Third(Layer):
+        calls = 0
+
+        def call(self, inputs, training=False):
+            self.calls += training
+            if self.calls == 4:
+                raise RuntimeError("the fourth step")
+            return inputs
+
+        def backward(self, inputs, output, doutput):
+            return doutput
+
+    model = Sequential([Input((1,)), Dense(1), Third()])
+    model.compile("sgd", "mse", engine=engine)
+    with pytest.raises(RuntimeError, match="the fourth step"):
+        model.fit(np.ones((8, 1)), np.ones(8), batch_size=1, verbose=0)
+    assert model.optimizer.iterations == 3
+
+
+# --- what is reported ------------------------------------------------------------------------
+
+
+def r_squared(y_true, y_pred):
+    rest = np.sum((y_true - y_pred) ** 2)
+    return 1 - rest / np.sum((y_true - np.mean(y_true)) ** 2)
+
+
+def test_a_metric_of_batches_is_warned_about():
+    model = identity("mse", metrics=[r_squared, "mae"])
+    with pytest.warns(TrainingWarning, match="'r_squared' gives one value for a batch"):
+        model.fit(X, X + 1, batch_size=2, verbose=0)
+    model.fit(X, X + 1, batch_size=4, verbose=0)  # one batch: it is that of all rows
+
+
+def test_a_loss_equal_to_a_built_in_one_is_the_same_program():
+    def own(y_true, y_pred):
+        return np.mean(np.square(y_pred - y_true), axis=-1)
+
+    texts = set()
+    for loss in ("mse", own):
+        x = Input((3,))
+        model = Model(x, Dense(5, name="only")(x))
+        model.compile("adam", loss)
+        model.train_on_batch(np.ones((2, 3)), np.ones((2, 5)))
+        texts.add(str(model._engines.program))
+    assert len(texts) == 1
