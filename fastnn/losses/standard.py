@@ -50,9 +50,10 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
 
     With e = abs(y_pred - y_true): e^2/2 where e <= delta, else delta e - delta^2/2.
     """
-    error = ops.absolute(y_pred - y_true)
-    near = ops.minimum(error, delta)
-    return ops.mean(near * (error - 0.5 * near), axis=-1)
+    error = y_pred - y_true
+    # The highest of the lines s e - s^2/2 with |s| <= delta; its slope is that of the loss.
+    slope = ops.stop_gradient(ops.clip(error, -delta, delta))
+    return ops.mean(slope * (error - 0.5 * slope), axis=-1)
 
 
 @loss("LogCosh", "logcosh", "log_cosh_loss", name="log_cosh")

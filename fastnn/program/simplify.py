@@ -172,7 +172,7 @@ def _elementwise(tensor: Tensor) -> bool:
 
 def _chain(tensor: Tensor) -> Tensor | None:
     g, d = tensor.args
-    if never_zero(g):
+    if never_zero(g) or (d.op.name == "constant" and never_zero(d)):  # 0 times d is 0 by itself
         return ops.multiply(g, d) if tensor.op.name == "chain" else ops.divide(g, d)
     if tensor.op.name == "chain" and d.op.name == "multiply" and not is_number(d):
         for one, x in (d.args, d.args[::-1]):  # numbers meet numbers first: g (u x) = (g u) x
