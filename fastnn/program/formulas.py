@@ -91,7 +91,7 @@ def write(values: Sequence[Tensor], labels: Sequence[str]) -> list[str]:
 
 def _number(value: np.ndarray) -> str:
     if value.size == 1:
-        return f"{float(value.reshape(-1)[0]):g}"
+        return f"{float(value.reshape(-1)[0]):.9g}"
     text = np.array2string(value, threshold=4, edgeitems=2, separator=", ")
     return " ".join(text.split())
 
