@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from fastnn import ops
@@ -205,29 +207,41 @@ class _Attributes:
                 pending.extend(item for item in items if hasattr(item, "update_state"))
         self.held = [dict(vars(owner)) for owner in self.owners]
         self.inside = [
-            {name: list(value) for name, value in held.items() if isinstance(value, list)}
+            {name: copy.copy(value) for name, value in held.items() if isinstance(value, KEEPERS)}
             for held in self.held
         ]
 
     def changed(self) -> bool:
-        for owner, held, inside in zip(self.owners, self.held, self.inside, strict=True):
-            now = vars(owner)
-            if now.keys() != held.keys() or any(now[name] is not held[name] for name in held):
-                return True
-            for name, items in inside.items():
-                found = now[name]
-                if len(found) != len(items) or any(
-                    a is not b for a, b in zip(found, items, strict=True)
-                ):
-                    return True
-        return False
+        return any(
+            not _same(vars(owner), held)
+            or any(not _same(held[name], items) for name, items in inside.items())
+            for owner, held, inside in zip(self.owners, self.held, self.inside, strict=True)
+        )
 
     def restore(self) -> None:
         for owner, held, inside in zip(self.owners, self.held, self.inside, strict=True):
             vars(owner).clear()
             vars(owner).update(held)
             for name, items in inside.items():
-                held[name][:] = items
+                keeper: Any = held[name]
+                keeper.clear()
+                if isinstance(keeper, (list, deque)):
+                    keeper.extend(items)
+                else:
+                    keeper.update(items)
+
+
+KEEPERS = (list, dict, set, deque)
+"""What an attribute may be that is changed without being set."""
+
+
+def _same(now: Any, before: Any) -> bool:
+    """Whether two lists, dicts or sets hold the same objects."""
+    if isinstance(now, dict):
+        return now.keys() == before.keys() and all(now[key] is before[key] for key in before)
+    if isinstance(now, set):
+        return {id(item) for item in now} == {id(item) for item in before}
+    return len(now) == len(before) and all(a is b for a, b in zip(now, before, strict=True))
 
 
 def _increment(value: Tensor, variable: Variable) -> Tensor | None:
