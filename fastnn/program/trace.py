@@ -249,15 +249,19 @@ def _increment(value: Tensor, variable: Variable) -> Tensor | None:
     (value,) = simplify([value])
     parts: list[Tensor] = []
     found = 0
-    pending = [value]
+    pending = [(value, 1)]
     while pending:
-        tensor = pending.pop()
-        if tensor.op.name == "add":
-            pending.extend(tensor.args)
-        elif tensor.op.name == "variable" and tensor.attrs["variable"] is variable:
-            found += 1
+        tensor, sign = pending.pop()
+        name = tensor.op.name
+        if name in ("add", "subtract"):
+            a, b = tensor.args
+            pending += [(a, sign), (b, -sign if name == "subtract" else sign)]
+        elif name == "negative":
+            pending.append((tensor.args[0], -sign))
+        elif name == "variable" and tensor.attrs["variable"] is variable:
+            found += sign
         else:
-            parts.append(tensor)
+            parts.append(tensor if sign > 0 else ops.negative(tensor))
     if found != 1 or not parts:
         return None
     delta = parts[0]
@@ -265,6 +269,10 @@ def _increment(value: Tensor, variable: Variable) -> Tensor | None:
         delta = ops.add(delta, part)
     if any(t.op.name == "variable" for t in ancestors([delta])):
         return None
-    if delta.op.name == "sum" and delta.args[0].batched and not delta.shape:
-        return delta.args[0]  # added one after the other, in float64
-    return delta if not delta.shape else None
+    if delta.shape:
+        return None
+    total = delta.args[0] if delta.op.name == "negative" else delta
+    if total.op.name == "sum" and total.args[0].batched:  # rows, added one by one in float64
+        (rows,) = total.args
+        return rows if total is delta else ops.negative(rows)
+    return delta
