@@ -299,6 +299,112 @@ def test_other_reductions(name, reduction):
         ))  # fmt: skip
 
 
+ACTIVATIONS = {
+    **dict.fromkeys(
+        ("onehot", "labels", "labels_column", "distributions", "rank3_onehot"), "softmax"
+    ),
+    **dict.fromkeys(("probabilities", "levels", "rank3_masks"), "sigmoid"),
+}
+"""By kinds of data: what makes such probabilities of logits, and may be folded into a loss."""
+
+
+def activated(activation, x):
+    if activation == "sigmoid":
+        return 1 / (1 + np.exp(-x))
+    e = np.exp(x - x.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+@pytest.mark.parametrize("name", [n for n, entry in LOSSES.items() if entry.data in ACTIVATIONS])
+def test_behind_the_activation_of_probabilities(name):
+    entry = LOSSES[name]
+    t, p, _ = data(name, entry.features[-1])
+    activation = ACTIVATIONS[entry.data]
+    x = np.log(p / (1 - p)) if activation == "sigmoid" else np.log(p)
+
+    def loss(z):
+        return np.mean(entry.numpy(t, activated(activation, z)))
+
+    slopes = difference(loss, x).reshape(-1, x.shape[-1])
+    expected = [x.reshape(slopes.shape).T @ slopes, slopes.sum(axis=0)]
+    for word, fuse in [("numpy", True), ("ops", True), ("ops", False)]:
+        function = losses.get(entry.spellings[word])
+        prog = built(t, p, loss=function, activation=activation, fuse=fuse)
+        assert not called_in_python(prog)
+        start = [v.numpy() for v in prog.trainable]
+        for cls in ENGINES.values():
+            engine = cls(prog, ROWS)
+            engine.bind([x], [t], [None])
+            coefficients = np.zeros((1, 8))
+            coefficients[0, 1] = 1
+            engine.train(np.arange(ROWS), ROWS, coefficients, step=0, seed=0)
+            assert prog.results(engine.sums)["loss"] == pytest.approx(loss(x), rel=1e-6, abs=1e-8)
+            for variable, before, gradient in zip(prog.trainable, start, expected, strict=True):
+                np.testing.assert_allclose(
+                    before - variable.value, gradient, rtol=2e-6, atol=2e-7
+                )  # fmt: skip
+                variable.assign(before)
+
+
+@pytest.mark.parametrize("features", [2, 9, 15, 16, 17, 64, 513])
+def test_engines_agree_on_any_number_of_features(features):
+    """With f = 513 a row fills a tile; two losses in one program, and metrics of them."""
+    for first, second, third in (
+        ("rmse_by_row", "huber_by_minimum", "pearson"),
+        ("kling_gupta", "largest_error_of_a_row", "hard_rows_weigh_more"),
+        ("smooth_along_the_columns", "nash_sutcliffe_by_column", "rmse_by_column"),
+        ("log_softmax_by_logsumexp", "hinge_of_all_other_classes", "cce_from_logits"),
+    ):
+        t, p, w = data(first, features, 21)
+        i, o = identity(p.shape[1:])
+        again = Dense(features, "tanh", kernel_initializer="identity", dtype="float64")(o)
+        prog = program.build(
+            [i],
+            [o, again],
+            losses=[losses.get(LOSSES[first].numpy), losses.get(LOSSES[second].ops)],
+            metrics=[[FunctionMetric(LOSSES[third].numpy)], [FunctionMetric(LOSSES[first].ops)]],
+            loss_weights=[0.3, 2.0],
+            targets=[t.shape[1:], t.shape[1:]],
+            sample_weights=[(), None],
+            optimizer=optimizers.SGD(),
+            dtype="float64",
+        )
+        start = [v.numpy() for v in prog.trainable]
+        found = []
+        for cls in ENGINES.values():
+            engine = cls(prog, 8)
+            engine.bind([p], [t, t], [w, None])
+            prog.reset()
+            coefficients = np.zeros((3, 8))
+            coefficients[:, 1] = 0.01
+            engine.train(np.arange(21), 8, coefficients, step=0, seed=0)
+            found.append(
+                [*prog.results(engine.sums).values(), *(v.numpy() for v in prog.trainable)]
+            )
+            for variable, value in zip(prog.trainable, start, strict=True):
+                variable.assign(value)
+        for a, b in zip(*found, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", [n for n, entry in LOSSES.items() if entry.gives == "steps"])
+def test_weights_of_steps(name):
+    entry = LOSSES[name]
+    t, p, _ = data(name, entry.features[-1])
+    w = np.random.default_rng(2).uniform(0.5, 2, p.shape[:-1])
+    for reduction in ("sum_over_batch_size", "sum", "mean_with_sample_weight"):
+        loss = FunctionLoss(entry.ops)
+        loss.reduction = reduction
+
+        def value(q, rows, reduction=reduction):
+            return reduced(entry.numpy, t[rows], q, w[rows], reduction, True)
+
+        slopes = [difference(lambda q, r=rows: value(q, r), p[rows]) for rows in batches(ROWS)]
+        total = sum(value(p[rows], rows) * len(p[rows]) / ROWS for rows in batches(ROWS))
+        prog = built(t, p, loss=loss, weights=w.shape[1:])
+        compare(prog, t, p, w, (total, np.concatenate(slopes)))
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_numpy_and_ops_are_one_formula(name):
     """And where they are other mathematics, the same numbers: see the test of values."""
