@@ -571,6 +571,21 @@ def test_a_metric_of_a_model_that_evaluates():
         assert found == pytest.approx([mean_of(entry, t, p, None), mean_of(entry, t, p, w)])
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["boolean_mask", "sorted_values", "median_of_the_batch", "item_assignment", "builtin_len",
+     "loop_over_rows", "functions_of_math"],
+)  # fmt: skip
+def test_metrics_that_cannot_be_traced_are_called(name):
+    (function,) = (function for refused, function, _ in REFUSED if refused == name)
+    t, p, _ = data("mse_by_row", 3)
+    prog = built(t, p, metric=function)
+    assert called_in_python(prog)
+    expected = np.mean([function(t[rows], p[rows]) for rows in batches(ROWS)])
+    for cls in ENGINES.values():
+        assert reported(cls, prog, t, p, None) == pytest.approx((expected, expected), rel=1e-12)
+
+
 class LessAndLess(Metric):
     """It subtracts, and what it adds has a minus."""
 
