@@ -152,9 +152,9 @@ def square(x: Any) -> Any:
     return np.square(x)
 
 
-@elementwise(lambda g, y, x: (chain_divide(multiply(0.5, g), y),))
+@elementwise(lambda g, y, x: (chain_divide(where(equal(y, 0.0), 0.0, multiply(0.5, g)), y),))
 def sqrt(x: Any) -> Any:
-    """Return the square root."""
+    """Return the square root; at 0, where it has no slope, its derivative counts as 0."""
     return np.sqrt(x)
 
 

@@ -169,7 +169,7 @@ def _softmax_lowered(x: Tensor, axes: tuple[int, ...]) -> Tensor:
 @recorded(
     _same,
     lambda g, y, x, axes: (
-        e.multiply(y, e.subtract(g, r._sum(e.multiply(g, y), axes=axes, keepdims=True))),
+        e.chain(e.subtract(g, r._sum(e.chain(g, y), axes=axes, keepdims=True)), y),
     ),
     lower=_softmax_lowered,
 )
@@ -186,7 +186,7 @@ def _log_softmax_lowered(x: Tensor, axes: tuple[int, ...]) -> Tensor:
 @recorded(
     _same,
     lambda g, y, x, axes: (
-        e.subtract(g, e.multiply(e.exp(y), r._sum(g, axes=axes, keepdims=True))),
+        e.subtract(g, e.chain(r._sum(g, axes=axes, keepdims=True), e.exp(y))),
     ),
     lower=_log_softmax_lowered,
 )

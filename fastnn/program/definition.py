@@ -104,6 +104,7 @@ class MetricTerm:
     target: int
     weighted: bool
     states: list[State] | None = None
+    untraceable: Exception | None = None  # why it is called in Python
 
     @property
     def depends_on_batches(self) -> bool:
@@ -116,7 +117,12 @@ class MetricTerm:
 
     def compute(self, t: np.ndarray, p: np.ndarray, w: np.ndarray | None) -> None:
         """Show a batch to a metric that is called in Python: for both engines."""
-        self.metric.update_state(t, p, sample_weight=w if self.weighted else None)
+        try:
+            self.metric.update_state(t, p, sample_weight=w if self.weighted else None)
+        except Exception as error:
+            if error.__cause__ is None and self.untraceable is not None:
+                raise error from self.untraceable  # which may say better what is wrong
+            raise
 
     def reset(self) -> None:
         """Start from nothing."""

@@ -229,7 +229,7 @@ def _of_rows(tensor: Tensor) -> Tensor:
     if x.fold > 1:
         rows = _reshape(rows, shape=(None, x.fold, *rows.shape[1:]), fold=1)
         rows = tensor.op(rows, axes=(1,), keepdims=False)
-    return simplify([rows])[0]
+    return simplify([rows], lower=True)[0]
 
 
 def _cost(tensor: Tensor) -> int:

@@ -19,7 +19,7 @@ from fastnn.ops.elementwise import chain
 from fastnn.ops.operation import INPUT, as_tensor
 from fastnn.ops.operation import rows as batch_rows
 from fastnn.ops.shapes import _reshape
-from fastnn.ops.tensor import Tensor, without_lines
+from fastnn.ops.tensor import NotTraceable, Tensor, without_lines
 from fastnn.program.definition import GradientTerm, LossTerm, MetricTerm, State, Target
 from fastnn.program.derive import ancestors, derive, flat_places
 from fastnn.program.maps import Map, Sink, schedule
@@ -154,7 +154,7 @@ class Scoring:
     # --- losses and metrics --------------------------------------------------------------
 
     def add_loss(self, loss: Loss, name: str, target: int, weight: float) -> None:
-        t, p, _ = self.operands(target)
+        t, p, w = self.operands(target)
         term = LossTerm(
             loss, name, kind_of(loss), p.attrs["source"][1], target, self._accumulator(), weight,
             loss.engine_reduction,
@@ -164,6 +164,8 @@ class Scoring:
         vars(loss)["_is_traced"] = True
         if traced is not None:
             (term.value,) = simplify([traced.value])
+            if not term.value.batched and term.reduction == "sum" and w is None:
+                term.reduction = "sum_over_batch_size"  # one number needs no reducing
             if not term.kind:
                 self.own += traced.values
         self.gradients.append(None if traced is None else traced.gradient)
@@ -184,7 +186,7 @@ class Scoring:
                 if not metric.kind and metric.states is not None:
                     t, p, w = self.operands(metric.target)
                     added = trace_metric(metric.metric, t, p, w if metric.weighted else None)
-                    if added is None:
+                    if not isinstance(added, dict):
                         return False
                     values += added.values()
         return structure(values) == structure(self.own)
@@ -204,7 +206,9 @@ class Scoring:
         t, p, w = self.operands(target)
         term = MetricTerm(metric, name, kind_of(metric), p.attrs["source"][1], target, weighted)
         added = trace_metric(metric, t, p, w if weighted else None)
-        if added is not None:
+        if isinstance(added, NotTraceable):
+            term.untraceable = added.with_traceback(None)
+        elif added is not None:
             vars(metric)["_is_traced"] = True
             if not term.kind:
                 self.own += added.values()
@@ -317,8 +321,6 @@ class Scoring:
             if weights is not None and term.reduction != "mean_with_sample_weight":
                 total = ops.sum if term.reduction == "sum" else ops.mean
                 seed = ops.multiply(seed, total(weights))
-            elif term.reduction == "sum":
-                seed = ops.multiply(seed, batch_rows(dtype))
             return seed
         if weights is not None and given is not None and value.ndim - 1 > len(given):
             ones = [1] * (value.ndim - 1 - len(given))  # one weight for all that a sample has

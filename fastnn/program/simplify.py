@@ -12,9 +12,9 @@ import numpy as np
 
 from fastnn import ops
 from fastnn.ops.elementwise import chain
-from fastnn.ops.nn import _log_softmax
+from fastnn.ops.nn import _log_softmax, _softmax
 from fastnn.ops.operation import constant
-from fastnn.ops.reductions import _sum, count
+from fastnn.ops.reductions import _logsumexp, _sum, count
 from fastnn.ops.shapes import _reshape, broadcast_like, keep_axes
 from fastnn.ops.tensor import Tensor, without_lines
 from fastnn.program.derive import ancestors
@@ -70,7 +70,10 @@ class _Simplifier:
     def replaced(self, tensor: Tensor) -> Tensor | None:
         if tensor.op.name in LEAVES:
             return None
-        for rule in (*RULES.get(tensor.op.name, ()), folded, unbroadcast):
+        rules = RULES.get(tensor.op.name, ())
+        if not self.lower:
+            rules += STABLE.get(tensor.op.name, ())
+        for rule in (*rules, folded, unbroadcast):
             found = rule(tensor)
             if found is not None:
                 return found
@@ -246,8 +249,44 @@ def _power(tensor: Tensor) -> Tensor | None:
     }.get(number(exponent), lambda: None)()  # type: ignore[arg-type]  # fmt: skip
 
 
+def _distance(tensor: Tensor) -> Tensor | None:
+    """A square or an absolute value has no sign: targets stand behind predictions."""
+    (x,) = tensor.args
+    if x.op.name != "subtract":
+        return None
+    a, b = x.args
+    is_target = [t.op.name == "input" and t.attrs["source"][0] == "target" for t in (a, b)]
+    return tensor.op(ops.subtract(b, a)) if is_target == [True, False] else None
+
+
+def _softmax_by_hand(tensor: Tensor) -> Tensor | None:
+    """exp(x) / sum(exp(x)) overflows where softmax does not."""
+    a, b = tensor.args
+    whole = b.args[0] if b.op.name == "broadcast_like" else b
+    if a.op.name == "exp" and whole.op.name == "sum" and whole.args[0] is a:
+        axes = whole.attrs["axes"]
+        if whole.attrs["keepdims"] and not (a.batched and 0 in axes):
+            return _softmax(a.args[0], axes=axes)
+    if number(a) == 1 and b.op.name == "add":  # 1 / (1 + exp(-x))
+        for one, e in (b.args, b.args[::-1]):
+            if number(one) == 1 and e.op.name == "exp" and tensor.shape == e.shape:
+                return ops.sigmoid(ops.negative(e.args[0]))
+    return None
+
+
+def _log1p(tensor: Tensor) -> Tensor | None:
+    (x,) = tensor.args
+    return ops.softplus(x.args[0]) if x.op.name == "exp" else None
+
+
 def _log(tensor: Tensor) -> Tensor | None:
     (x,) = tensor.args
+    if x.op.name == "sum" and x.args[0].op.name == "exp":
+        return _logsumexp(x.args[0].args[0], **x.attrs)
+    if x.op.name == "add":  # log(1 + exp(x))
+        for one, e in (x.args, x.args[::-1]):
+            if number(one) == 1 and e.op.name == "exp" and x.shape == e.shape:
+                return ops.softplus(e.args[0])
     if x.op.name == "softmax":
         return _log_softmax(*x.args, **x.attrs)
     if x.op.name == "sigmoid":
@@ -306,9 +345,15 @@ def _broadcast_to_itself(tensor: Tensor) -> Tensor | None:
 
 RULES: dict[str, tuple[Callable[[Tensor], Tensor | None], ...]] = {
     "chain": (_chain,), "chain_divide": (_chain,), "multiply": (_multiply,),
-    "negative": (_negative,), "add": (_add,), "subtract": (_subtract,), "divide": (_divide,),
-    "power": (_power,), "log": (_log,), "sum": (_of_nothing, _sum_of_broadcast),
+    "negative": (_negative,), "add": (_add,), "subtract": (_subtract,),
+    "divide": (_divide,), "square": (_distance,), "absolute": (_distance,),
+    "power": (_power,), "sum": (_of_nothing, _sum_of_broadcast),
     "mean": (_of_nothing,), "max": (_of_nothing,), "min": (_of_nothing,), "prod": (_of_nothing,),
     "reshape": (_reshape_of_reshape,), "broadcast_like": (_broadcast_to_itself,),
 }  # fmt: skip
 """By the name of the operation; the first rule that answers counts."""
+
+STABLE: dict[str, tuple[Callable[[Tensor], Tensor | None], ...]] = {
+    "divide": (_softmax_by_hand,), "log": (_log,), "log1p": (_log1p,),
+}  # fmt: skip
+"""Formulas that overflow, and what is exact in their place; not for what is being lowered."""

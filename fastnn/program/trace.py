@@ -39,8 +39,8 @@ def trace_loss(loss: Loss, y_true: Tensor, y_pred: Tensor, *, again: bool = Fals
     """Return the trace of a loss; None if it cannot be traced and states its own gradient.
 
     The value has one number for each row, or one for the whole batch. A loss whose root is a mean
-    over everything gives one for each row: the mean is the same, and rows can be weighted. `again`:
-    it has been traced before, and is not asked whether it gives the same twice.
+    over everything gives one for each row (unless rows are to be summed): the mean is the same, and
+    rows can be weighted. `again`: it has been traced before, and is not asked whether it gives the same twice.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def trace_loss(loss: Loss, y_true: Tensor, y_pred: Tensor, *, again: bool = Fals
             f"{who}: gradient(y_true, y_pred) must have y_pred's shape {y_pred.shape}, got "
             f"{gradient.shape}"
         )
-    by_rows = by_row(value)
+    by_rows = by_row(value) if value.batched or loss.reduction != "sum" else None
     if gradient is not None and by_rows is not None and not value.batched:
         by_rows = None  # the gradient is that of the one number
     if by_rows is None:
@@ -163,8 +163,8 @@ def structure(values: Sequence[Tensor]) -> Any:
 
 def trace_metric(
     metric: Metric, y_true: Tensor, y_pred: Tensor, weights: Tensor | None
-) -> dict[Variable, Tensor] | None:
-    """Return what a batch adds to each variable of a metric; None if only Python can tell.
+) -> dict[Variable, Tensor] | NotTraceable | None:
+    """Return what a batch adds to each variable of a metric; None, or why, if only Python can tell.
 
     What `update_state` adds must be numbers of rows, all to be added, or one number for the batch,
     that do not depend on the state.
@@ -173,9 +173,9 @@ def trace_metric(
     try:
         with tracing(y_pred.dtype) as assigned:
             metric.update_state(y_true, y_pred, sample_weight=weights)
-    except NotTraceable:
+    except NotTraceable as error:
         before.restore()
-        return None
+        return error
     except Exception:
         before.restore()
         raise
