@@ -40,7 +40,8 @@ def trace_loss(loss: Loss, y_true: Tensor, y_pred: Tensor, *, again: bool = Fals
 
     The value has one number for each row, or one for the whole batch. A loss whose root is a mean
     over everything gives one for each row (unless rows are to be summed): the mean is the same, and
-    rows can be weighted. `again`: it has been traced before, and is not asked whether it gives the same twice.
+    rows can be weighted. `again`: it has been traced before, and is not asked whether it gives the
+    same twice.
 
     Raises
     ------
