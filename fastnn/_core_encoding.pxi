@@ -23,13 +23,14 @@ cdef class EncodedProgram:
     cdef dict indices, parameter_gradients  # by id(variable)
     cdef list forward_numbers, backward_numbers  # of the program's operations, by those of c
     cdef list blocks, keep  # what the structs point to
+    cdef list converted  # (copy, buffer) of variables of another type, made anew before each run
 
     def __cinit__(self, program, size_t capacity, bint training):
         self.program = program
         self.capacity = capacity
         self.learns = training
         self.c.type = FNN_F64 if program.dtype == "float64" else FNN_F32
-        self.blocks, self.keep, self.variables = [], [], []
+        self.blocks, self.keep, self.variables, self.converted = [], [], [], []
         self.indices, self.parameter_gradients = {}, {}
         self.make_tensors()
         self.make_params()
@@ -278,14 +279,13 @@ cdef class EncodedProgram:
                 c.source, c.memory, c.rows = FNN_MEMORY, address(array), 1
             elif kind == "variable":
                 (variable,) = what
+                buffer = variable.buffer
                 if variable.dtype != self.program.dtype:
-                    raise TypeError(
-                        f"Variable '{variable.path}' is of {variable.dtype}, and the model computes "
-                        f"in {self.program.dtype}: make it with dtype='{self.program.dtype}'"
-                    )
-                self.keep.append(variable.buffer)
-                c.source, c.memory = FNN_MEMORY, address(variable.buffer)
-                c.rows, c.row = variable.rows, variable.buffer.shape[1]
+                    buffer = aligned_zeros(buffer.shape, self.program.dtype)
+                    self.converted.append((buffer, variable.buffer))
+                self.keep.append(buffer)
+                c.source, c.memory = FNN_MEMORY, address(buffer)
+                c.rows, c.row = variable.rows, buffer.shape[1]
             else:
                 first = {"target": self.first_target, "weights": self.first_weight}.get(kind, 0)
                 c.source, c.tensor = FNN_TENSOR, first + what[0]
@@ -325,7 +325,7 @@ cdef class EncodedProgram:
             if term.value is not None:
                 sums[n].values, sums[n].to = term.values, term.accumulator
                 sums[n].reduction = reductions[term.reduction]
-                weighted = program.targets[term.target].weights is not None
+                weighted = term.weighted and program.targets[term.target].weights is not None
                 sums[n].weights = self.first_weight + term.target if weighted else -1
                 n += 1
         for state in states:

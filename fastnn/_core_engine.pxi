@@ -149,6 +149,8 @@ cdef class Engine:
             if self.scratch == NULL:
                 raise MemoryError(f"{need} bytes of scratch memory")
             self.scratch_bytes = need
+        for copy, buffer in self.encoded.converted:
+            copy[...] = buffer
         self.running = True
         with nogil:
             result = fnn_run(self.c, job, self.scratch, &done)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn import config, lookup
+from fastnn import config, lookup, ops
 from fastnn.missing import explain_missing
 
 if TYPE_CHECKING:
@@ -85,8 +85,22 @@ def _like(x: np.ndarray, result: Any, who: str) -> Any:
 
 
 def _apply(x: Any, formula: Formula) -> Any:
-    """Apply a formula to an array, or record it on a symbolic tensor."""
+    """Apply a formula to an array, or record it on a tensor."""
+    if isinstance(x, ops.Tensor):
+        return _recorded(x, formula)
     return x.activate(formula) if hasattr(x, "activate") else formula(x)
+
+
+def _recorded(x: ops.Tensor, formula: Formula) -> Any:
+    """Return the activation of a tensor in a loss or metric."""
+    if formula.function is not None:
+        return formula.function(x)
+    if formula.kind == "linear":
+        return x
+    if formula.kind == "gelu":
+        return ops.gelu(x, approximate=False)
+    slope = [formula.slope] if formula.kind in ("leaky_relu", "elu") else []
+    return getattr(ops, {"exponential": "exp"}.get(formula.kind, formula.kind))(x, *slope)
 
 
 def linear(x: Any) -> Any:

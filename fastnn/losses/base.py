@@ -70,6 +70,7 @@ class Loss:
             )
         self.name = name or config.snake_case(type(self).__name__)
         self.reduction = reduction
+        self.dtype = config.floatx() if dtype is None else config.float_type(dtype)
 
     def __setattr__(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
@@ -91,6 +92,11 @@ class Loss:
         Only for losses that cannot be traced, or are to learn from another slope than their own.
         """
         raise NotImplementedError(f"{type(self).__name__} states no gradient: it is derived")
+
+    @property
+    def reduces_itself(self) -> bool:
+        """Whether a subclass has overridden what makes one number of the rows' values."""
+        return type(self).__call__ is not Loss.__call__
 
     @property
     def states_gradient(self) -> bool:
@@ -268,7 +274,7 @@ class FunctionLoss(Loss):
     """A function ``f(y_true, y_pred)`` as a loss; ``f.gradient`` may state its derivative."""
 
     def __init__(self, function: Callable[..., Any], name: str | None = None) -> None:
-        super().__init__(name or getattr(function, "__name__", type(function).__name__))
+        super().__init__(name or name_of(function))
         self.function = function
         self.gradient_is_exact = getattr(function, "gradient_is_exact", True)
 
@@ -318,10 +324,22 @@ def kind_of(term: Any) -> str:
 # --- what a function of the user's returns ---------------------------------------------------
 
 
+def name_of(function: Any) -> str:
+    """Return what a function is called in logs."""
+    name = getattr(function, "__name__", type(function).__name__)
+    return "lambda" if name == "<lambda>" else name
+
+
 def returned(who: str, value: Any) -> Any:
-    """Return what a function has returned; raise TypeError if it has forgotten to."""
+    """Return what a function has returned; raise TypeError if that is no number or array."""
     if value is None:
         raise TypeError(f"{who} returned None: end it with return and its result")
+    if callable(value) and not hasattr(value, "shape"):
+        raise TypeError(
+            f"{who} returned a function: if it makes losses or metrics, call it in compile"
+        )
+    if isinstance(value, (dict, list, tuple)):
+        raise TypeError(f"{who} returned a {type(value).__name__}: return one value, as their sum")
     return value
 
 

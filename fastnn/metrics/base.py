@@ -9,8 +9,9 @@ import numpy as np
 
 from fastnn import config, ops
 from fastnn.graph import note_change
-from fastnn.losses.base import aligned, returned, spread
+from fastnn.losses.base import aligned, name_of, returned, spread
 from fastnn.ops.operation import holds_tensor
+from fastnn.variable import Variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,12 +55,19 @@ class Metric:
     _is_traced = False  # a program may hold what `update_state` has recorded
 
     def __setattr__(self, name: str, value: Any) -> None:
+        known = vars(self).get(name)
+        if isinstance(known, Variable) and value is not known:
+            raise TypeError(
+                f"Metric '{self.name}': self.{name} is a variable, whose value changes by "
+                f"self.{name}.assign(new_value), or assign_add"
+            )
         object.__setattr__(self, name, value)
         if self._is_traced and not name.startswith("_"):
             note_change()  # programs are made anew
 
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         self.name = name or config.snake_case(type(self).__name__)
+        self.dtype = config.floatx() if dtype is None else config.float_type(dtype)
         self.variables: list[Variable] = []
         # Not of what a subclass makes after super().__init__(): variables, attributes.
         with suppress(AttributeError, NotImplementedError):
@@ -108,7 +116,6 @@ class Metric:
         1.0
         """
         from fastnn import initializers
-        from fastnn.variable import Variable
 
         variable = Variable(
             shape,
@@ -127,12 +134,17 @@ class Metric:
         dtype: Any = None,
         name: str | None = None,
     ) -> Variable:
-        """Make a variable: `add_variable`."""
+        """Make a variable: `add_variable`; old Keras had the name first."""
+        if isinstance(shape, str):
+            shape, name = (), shape
         return self.add_variable(shape, initializer, dtype, name=name)
 
     def reset_state(self) -> None:
-        """Forget all batches: set all variables of `add_variable` to zero."""
-        if not self.variables:
+        """Forget all batches: variables of `add_variable` become zero, metrics within are reset."""
+        inner = [value for value in vars(self).values() if isinstance(value, Metric)]
+        for metric in inner:
+            metric.reset_state()
+        if not self.variables and not inner:
             raise NotImplementedError(
                 f"{type(self).__name__}: write reset_state(self), or keep in variables of "
                 "add_variable what update_state changes"
@@ -153,7 +165,18 @@ class Metric:
     def __call__(self, *args: Any, **kwargs: Any) -> float:
         """Take in a batch and return the result so far."""
         self.update_state(*args, **kwargs)
-        return float(returned(f"Metric '{self.name}'", self.result()))
+        return self.number()
+
+    def number(self) -> float:
+        """Return the result as one number; raise TypeError if it is none."""
+        value = returned(f"Metric '{self.name}': result()", self.result())
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"Metric '{self.name}': result() must give one number, got {type(value).__name__} "
+                f"of shape {np.shape(value)}: a metric of its own for each number"
+            ) from None
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an equal metric."""
@@ -263,7 +286,7 @@ class MeanMetricWrapper(Mean):
     def __init__(
         self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any
     ) -> None:
-        super().__init__(name or getattr(fn, "__name__", type(fn).__name__), dtype)
+        super().__init__(name or name_of(fn), dtype)
         self._fn = fn
         self._fn_kwargs = kwargs
 

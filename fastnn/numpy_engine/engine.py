@@ -185,6 +185,8 @@ class Engine:
                 each = values.of(term.value)
                 if not term.value.batched:
                     each = np.full(n, each)
+                if not term.weighted:
+                    weights = None
                 loss, _ = reduced(each.reshape(-1), weights, term.reduction, n)
             self.sums[term.accumulator] += loss * n, n
         for metric in program.metrics:

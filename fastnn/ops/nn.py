@@ -185,9 +185,7 @@ def _log_softmax_lowered(x: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 @recorded(
     _same,
-    lambda g, y, x, axes: (
-        e.subtract(g, e.chain(r._sum(g, axes=axes, keepdims=True), e.exp(y))),
-    ),
+    lambda g, y, x, axes: (e.subtract(g, e.chain(r._sum(g, axes=axes, keepdims=True), e.exp(y))),),
     lower=_log_softmax_lowered,
 )
 def _log_softmax(x: Any, axes: Any) -> Any:
@@ -262,14 +260,19 @@ def _softmax_crossentropy(t: Any, z: Any) -> Any:
     lambda g, y, t, z: (
         None,
         e.chain(
-            shapes.expand_dims(g, -1),
+            shapes.expand_dims(_of_classes(t, g), -1),
             e.subtract(softmax(z), _hot(t, z.shape[-1])),
         ),
     ),
-    lower=lambda t, z: e.negative(_picked(log_softmax(z), t)),
+    lower=lambda t, z: _of_classes(t, e.negative(_picked(log_softmax(z), t))),
 )
 def _sparse_softmax_crossentropy(t: Any, z: Any) -> Any:
-    return -shapes._pick.numpy(_log_softmax.numpy(z, -1), t[..., None])[..., 0]
+    return np.where(t < 0, 0, -shapes._pick.numpy(_log_softmax.numpy(z, -1), t[..., None])[..., 0])
+
+
+def _of_classes(labels: Any, value: Any) -> Any:
+    """Return a value, and 0 where a label is negative: of no class, as Keras has it."""
+    return e.where(e.less(labels, 0.0), 0.0, value)
 
 
 def _hot(labels: Tensor, classes: Any) -> Tensor:
@@ -278,7 +281,7 @@ def _hot(labels: Tensor, classes: Any) -> Tensor:
 
 def _picked(x: Any, labels: Any) -> Any:
     """Return x at the labels along the last axis."""
-    return shapes.squeeze(shapes.take_along_axis(x, shapes.expand_dims(labels, -1), -1), -1)
+    return shapes.squeeze(shapes._pick(x, shapes.expand_dims(labels, -1)), -1)
 
 
 def logits_behind(x: Any, activation: str) -> Any:
@@ -365,7 +368,7 @@ def sparse_categorical_crossentropy(
         return _sparse_softmax_crossentropy.numpy(target, output)
     p = e.divide(output, r.sum(output, axis=-1, keepdims=True))
     if holds_tensor((target, p)):
-        return e.negative(e.log(_clipped(_picked(p, target))))
+        return _of_classes(target, e.negative(e.log(_clipped(_picked(p, target)))))
     places = np.asarray(target).astype(np.int64)[..., None]
     return -np.log(_clipped(np.take_along_axis(p, places, -1)[..., 0]))
 

@@ -14,6 +14,7 @@ from fastnn.ops.operation import (
     as_ndarray,
     axes_of,
     constant,
+    holds_tensor,
     of_floatx,
     recorded,
 )
@@ -140,6 +141,10 @@ def _logsumexp(x: Any, axes: Any, keepdims: bool) -> Any:
 
 
 def _apply(op: Any, x: Any, axis: Any, keepdims: bool) -> Any:
+    if isinstance(x, (list, tuple)) and holds_tensor(x):
+        from fastnn.ops.shapes import stack
+
+        x = stack(x, axis=-1 if axis is None else 0)
     if isinstance(x, Tensor):
         axes = axes_of(axis, x)
         if not axes:  # a single number, or axis=()

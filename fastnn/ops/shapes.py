@@ -492,9 +492,12 @@ def repeat(x: Any, repeats: int, axis: int | None = None) -> Any:
 
 def tile(x: Any, repeats: Any) -> Any:
     """Return x so many times along each axis."""
+    if holds_tensor(repeats) and not holds_tensor(x) and np.shape(as_ndarray(x))[:1] == (1,):
+        return tile(x, (1, *repeats[1:]))  # for every row of the batch: it broadcasts by itself
     if not isinstance(x, Tensor):
         return np.tile(as_ndarray(x), repeats)
-    counts = [int(r) for r in (repeats if isinstance(repeats, (tuple, list)) else [repeats])]
+    given = list(repeats) if isinstance(repeats, (tuple, list)) else [repeats]
+    counts = [int(r) for r in given]
     counts = [1] * (x.ndim - len(counts)) + counts
     for axis, count in enumerate(counts):
         if count != 1:
@@ -616,6 +619,12 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     x, indices = as_tensor(x, dtype), as_tensor(indices, dtype)
     if axis not in (-1, x.ndim - 1):
         raise NotTraceable(f"{where()}take_along_axis of a tensor takes axis=-1, got {axis}")
+    if indices.ndim != x.ndim:
+        raise ValueError(
+            f"{where()}take_along_axis: indices of shape {indices.shape} need as many axes as "
+            f"{x.shape}: write indices[:, None]"
+        )
+    indices = _from_front(indices, x.shape[-1])
     leading, _ = broadcast(
         *(Tensor(_GHOST, (), {}, (*t.shape[:-1], 1), t.fold, dtype) for t in (x, indices))
     )
@@ -625,14 +634,31 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     return _pick(x, indices)
 
 
+def _from_front(indices: Tensor, length: Any) -> Tensor:
+    """Return indices in which negative ones, which count from the end, count from the front."""
+    if indices.op.name in ("argmax", "argmin"):
+        return indices
+    return e.where(e.less(indices, 0.0), e.add(indices, float(length)), indices)
+
+
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """Return x at indices along an axis; on tensors by constant indices, or from a table."""
     if not holds_tensor((x, indices)):
         return np.take(as_ndarray(x), np.asarray(as_ndarray(indices)).astype(np.int64), axis)
     if isinstance(indices, Tensor):
         table = as_tensor(x, indices.dtype)
+        if table.ndim == 2 and not table.batched and axis == 0 and indices.ndim == 1:
+            from fastnn.ops.linalg import matmul
+            from fastnn.ops.nn import one_hot
+
+            length = table.sample[0]
+            return matmul(one_hot(_from_front(indices, length), length), table)
         if table.ndim != 1 or table.batched:
-            raise NotTraceable(f"{where()}take by a tensor of indices needs a table of one axis")
+            raise NotTraceable(
+                f"{where()}take by a tensor of indices takes from a table of one axis, or rows "
+                "(axis=0) by one index for each sample; else ops.matmul(ops.one_hot(...), table)"
+            )
+        indices = _from_front(indices, table.shape[0])
         y = take_along_axis(
             e.add(zeros_like(expand_dims(indices, -1)), table), expand_dims(indices, -1), -1
         )

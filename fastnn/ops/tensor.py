@@ -43,7 +43,7 @@ class Tensor:
         The batch axis, if there is one, is the first, and None.
     fold : int
         The batch axis counts so many rows for each sample: a flattened batch has more than one.
-    dtype : str
+    dtype : numpy.dtype
     serial : int
         Grows with every tensor: sorting by it is a topological order.
     line : tuple or None
@@ -59,14 +59,14 @@ class Tensor:
         attrs: dict[str, Any] | None = None,
         shape: Shape = (),
         fold: int = 1,
-        dtype: str = "float32",
+        dtype: Any = "float32",
     ) -> None:
         self.op = op
         self.args = args
         self.attrs = attrs or {}
         self.shape = shape
         self.fold = fold
-        self.dtype = dtype
+        self.dtype = np.dtype(dtype)  # which equals its name, as Keras has it
         self.serial = next(_serials)
         self.line = _users_line()
 
@@ -120,10 +120,10 @@ class Tensor:
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:
         self._refuse(
-            "become an array (np.array, np.asarray, or a function that knows nothing of tensors, "
-            "of SciPy, TensorFlow or PyTorch, say)",
-            "use functions of fastnn.ops or np, and np.stack([x, y], axis=-1) in place of "
-            "np.array([x, y])",
+            "become an array (for np.array, np.vectorize, an index, or a function that knows "
+            "nothing of tensors, of SciPy, TensorFlow or PyTorch, say)",
+            "use functions of fastnn.ops or np: np.stack([x, y], axis=-1) for np.array([x, y]), "
+            "ops.take(w, labels) for w[labels], ops.one_hot(labels, n) for np.eye(n)[labels]",
         )
 
     @classmethod
@@ -149,13 +149,24 @@ class Tensor:
         )
 
     def __float__(self) -> NoReturn:
-        self._refuse("become a Python number", "compute with the tensor itself")
+        self._refuse(
+            "become a Python number",
+            "compute with the tensor itself, and with np.sqrt, np.exp ... in place of math's",
+        )
+
+    def __format__(self, spec: str) -> str:
+        if spec:
+            self._refuse("be written as a number", "print it without a format, or after fit")
+        return repr(self)
 
     def __int__(self) -> NoReturn:
         self._refuse("become a Python number", "compute with the tensor itself")
 
     def __index__(self) -> NoReturn:
-        self._refuse("be an index", "use np.take_along_axis, or np.where with a comparison")
+        self._refuse(
+            "be an index",
+            "use ops.take(w, labels), np.take_along_axis, or np.where with a comparison",
+        )
 
     def __len__(self) -> NoReturn:
         self._refuse("say its length", "use ops.shape(x)[0], the number of rows as a tensor")
@@ -217,7 +228,11 @@ def set_operator(name: str, function: Callable[..., Any]) -> None:
 
 # --- the user's line -------------------------------------------------------------------------
 
-_INSIDE = (__file__.rsplit("ops", 1)[0], np.__path__[0], "<__array_function__")
+_INSIDE = (
+    __file__.rsplit("ops", 1)[0],
+    np.__path__[0].rsplit("numpy", 1)[0],
+    "<__array_function__",
+)
 _quiet = ContextVar("quiet", default=False)
 
 
@@ -232,7 +247,7 @@ def without_lines() -> Iterator[None]:
 
 
 def _users_line() -> tuple[str, int, str] | None:
-    """Return file, line and function of the nearest caller outside of fastnn and NumPy."""
+    """Return file, line and function of the nearest caller that is not installed code."""
     if _quiet.get():
         return None
     frame: Any = sys._getframe(2)

@@ -52,6 +52,7 @@ class LossTerm:
     weight: float
     reduction: str
     value: Traced | None = None
+    weighted: bool = True  # by sample weights, if there are any
     values: int = -1
     mode: int = SKIP  # called in Python: what it does to the gradient of `prediction`
     flat: list[Traced] = field(default_factory=list)  # where its slope is 0 everywhere
@@ -134,7 +135,7 @@ class MetricTerm:
         """Bring the states up to date, and return what the metric makes of them."""
         for state in self.states or ():
             state.variable.value.fill(state.base + sums.item(state.accumulator, 0))
-        return float(self.metric.result())
+        return self.metric.number()
 
 
 @dataclass

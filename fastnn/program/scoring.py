@@ -160,10 +160,13 @@ class Scoring:
             loss.engine_reduction,
         )  # fmt: skip
         self._advise(term, p)
-        traced = trace_loss(loss, t, p)
+        traced = trace_loss(loss, t, p, w)
         vars(loss)["_is_traced"] = True
         if traced is not None:
             (term.value,) = simplify([traced.value])
+            self._refuse_weights(term)
+            if loss.reduces_itself:
+                term.weighted, term.reduction, w = False, "sum_over_batch_size", None
             if not term.value.batched and term.reduction == "sum" and w is None:
                 term.reduction = "sum_over_batch_size"  # one number needs no reducing
             if not term.kind:
@@ -171,14 +174,26 @@ class Scoring:
         self.gradients.append(None if traced is None else traced.gradient)
         self.program.losses.append(term)
 
+    def _refuse_weights(self, term: LossTerm) -> None:
+        """Raise ValueError if a loss reads a weight that is trained: its share would be lost."""
+        trained = {id(variable) for variable in self.program.trainable}
+        assert term.value is not None
+        for tensor in ancestors([term.value]):
+            if tensor.op.name == "variable" and id(tensor.attrs["variable"]) in trained:
+                raise ValueError(
+                    f"Loss '{term.loss.name}' reads the weight '{tensor.attrs['variable'].path}', "
+                    "and its derivative by it would be lost: a loss depends on y_true and y_pred. "
+                    "To keep weights small, use weight_decay of the optimizer"
+                )
+
     def retraced(self) -> bool:
         """Whether the losses and metrics of one's own still compute what was traced of them."""
         values: list[Tensor] = []
         with without_lines():
             for term in self.program.losses:
                 if not term.kind and term.value is not None:
-                    t, p, _ = self.operands(term.target)
-                    found = trace_loss(term.loss, t, p, again=True)
+                    t, p, w = self.operands(term.target)
+                    found = trace_loss(term.loss, t, p, w, again=True)
                     if found is None:
                         return False
                     values += found.values
@@ -312,7 +327,7 @@ class Scoring:
     def _seed(self, term: LossTerm, value: Tensor) -> Tensor:
         """Return the derivative of the batch's loss, times its weight, by the loss's value."""
         dtype = self.program.dtype
-        given = self.program.targets[term.target].weights
+        given = self.program.targets[term.target].weights if term.weighted else None
         weights = None
         if given is not None:
             weights = self.leaf("weights", term.target, given)

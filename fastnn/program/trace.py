@@ -35,7 +35,14 @@ class Traced:
         return [self.value] if self.gradient is None else [self.value, self.gradient]
 
 
-def trace_loss(loss: Loss, y_true: Tensor, y_pred: Tensor, *, again: bool = False) -> Traced | None:
+def trace_loss(
+    loss: Loss,
+    y_true: Tensor,
+    y_pred: Tensor,
+    weights: Tensor | None = None,
+    *,
+    again: bool = False,
+) -> Traced | None:
     """Return the trace of a loss; None if it cannot be traced and states its own gradient.
 
     The value has one number for each row, or one for the whole batch. A loss whose root is a mean
@@ -53,9 +60,14 @@ def trace_loss(loss: Loss, y_true: Tensor, y_pred: Tensor, *, again: bool = Fals
     who = f"Loss '{loss.name}'"
     stated = loss.states_gradient
     try:
-        value = _recorded(
-            lambda: loss.call(y_true, y_pred), f"{who}: call(y_true, y_pred)", y_pred, again
-        )
+        if loss.reduces_itself:
+            value = _recorded(
+                lambda: loss(y_true, y_pred, weights), f"{who}: __call__", y_pred, again
+            )
+        else:
+            value = _recorded(
+                lambda: loss.call(y_true, y_pred), f"{who}: call(y_true, y_pred)", y_pred, again
+            )
         gradient = None
         if stated:
             gradient = _recorded(
@@ -71,15 +83,6 @@ def trace_loss(loss: Loss, y_true: Tensor, y_pred: Tensor, *, again: bool = Fals
             f"{who} cannot be traced: {error}. (Or compute in NumPy what you like, and state the "
             "derivative yourself: see fastnn.losses.Loss)"
         ) from None
-    weight = next(
-        (t.attrs["variable"] for t in ancestors([value]) if t.op.name == "variable"), None
-    )
-    if weight is not None and weight.trainable:
-        raise ValueError(
-            f"{who} reads the weight '{weight.path}', and its derivative by it would be lost: a "
-            "loss depends on y_true and y_pred. To keep weights small, use weight_decay of the "
-            "optimizer"
-        )
     if gradient is not None and gradient.shape != y_pred.shape:
         raise ValueError(
             f"{who}: gradient(y_true, y_pred) must have y_pred's shape {y_pred.shape}, got "
@@ -133,7 +136,7 @@ def _recorded(function: Callable[[], Any], who: str, like: Tensor, again: bool) 
     found = []
     for _ in range(1 if again else 2):
         with tracing(like.dtype) as assigned:
-            found.append(as_tensor(returned(who, function()), like.dtype))
+            found.append(as_tensor(returned(who, _called(function, who)), like.dtype))
         if assigned:
             raise ValueError(
                 f"{who} assigns to variable '{next(iter(assigned)).path}': a loss has no state"
@@ -142,10 +145,30 @@ def _recorded(function: Callable[[], Any], who: str, like: Tensor, again: bool) 
     if first is not second and structure([first]) != structure([second]):
         raise ValueError(
             f"{who} gives another result at each call: it is traced once, and numbers of "
-            "np.random or the clock would stay the same for all batches. Draw them before fit; "
-            "fastnn.random has random numbers for layers"
+            "np.random, the clock or a counter would stay the same for all batches. Draw them "
+            "before fit; fastnn.random has random numbers for layers"
         )
     return first
+
+
+def _called(function: Callable[[], Any], who: str) -> Any:
+    """Call a function; TypeErrors that beginners meet say more."""
+    try:
+        return function()
+    except NotTraceable:
+        raise
+    except TypeError as error:
+        text = str(error)
+        if "NoneType" in text:
+            hint = "the number of rows, y_pred.shape[0], is None: write ops.shape(y_pred)[0]"
+        elif "positional argument" in text:
+            hint = (
+                "it is called with (y_true, y_pred); of a function that makes losses or metrics, "
+                "call it in compile"
+            )
+        else:
+            raise
+        raise TypeError(f"{who}: {text}: {hint}") from error
 
 
 def structure(values: Sequence[Tensor]) -> Any:
