@@ -68,12 +68,12 @@ KERAS_HAS: dict[str, list[tuple[str, str | None, str]]] = {
         ("Identity", None, "use Activation('linear')"),
     ],
     "fastnn.losses": [
-        (r"CategoricalHinge|.*Focal.*|Dice|Tversky|CTC|Circle|CategoricalGeneralizedCrossEntropy",
+        (r".*Focal.*|Dice|Tversky|CTC|Circle|CategoricalGeneralizedCrossEntropy",
          None, "write a loss of your own, see fastnn.losses.Loss"),
     ],
     "fastnn.metrics": [
         (r"Precision.*|Recall.*|AUC|F1Score|FBetaScore|R2Score|.*TopK.*|(True|False)(Positives|"
-         r"Negatives)|.*At(Sensitivity|Specificity)|.*IoU|.*Correlation|CategoricalHinge",
+         r"Negatives)|.*At(Sensitivity|Specificity)|.*IoU|.*Correlation",
          None, "write a metric of your own, see fastnn.metrics.Metric"),
     ],
     "fastnn.optimizers": [

@@ -53,7 +53,7 @@ def test_every_public_module_guesses(module):
         (fastnn.layers, "MultiHeadAttention", "attention"),
         (fastnn.layers, "GaussianDropout", "use Dropout, or write a layer of your own"),
         (fastnn.layers, "BatchNormalization", "does not have it yet: standardize"),
-        (fastnn.losses, "categorical_hinge", "a loss of your own"),
+        (fastnn.losses, "dice", "a loss of your own"),
         (fastnn.metrics, "TopKCategoricalAccuracy", "a metric of your own"),
         (fastnn, "applications", "pretrained convolutional networks"),
         (fastnn, "mixed_precision", "reduced precision"),
@@ -89,7 +89,7 @@ def test_methods_that_models_once_had(name, words):
 @pytest.mark.parametrize(
     ("get", "name", "words"),
     [
-        (fastnn.losses.get, "categorical_hinge", "a loss of your own"),
+        (fastnn.losses.get, "dice", "a loss of your own"),
         (fastnn.metrics.get, "top_k_categorical_accuracy", "a metric of your own"),
         (fastnn.optimizers.get, "nadam", "Adam or AdamW"),
     ],

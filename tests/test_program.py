@@ -259,6 +259,7 @@ def test_targets_of_a_loss_in_python_fit_as_they_are_or_with_a_last_axis_of_1(ta
         ("mse", (3,), (4,), "as many units"),
         ("mse", (4, 3), (3,), "Flatten"),
         ("categorical_crossentropy", (3,), (), "sparse_categorical_crossentropy.*to_categorical"),
+        ("categorical_hinge", (3,), (), "integer labels use utils.to_categorical"),
         ("sparse_categorical_crossentropy", (3,), (3,), "'categorical_crossentropy'"),
         ("sparse_categorical_crossentropy", (3,), (2,), "one integer per row"),
     ],

@@ -104,6 +104,17 @@ def squared_hinge(y_true: Any, y_pred: Any) -> Any:
     return ops.mean(ops.square(ops.maximum(1.0 - _signs(y_true) * y_pred, 0.0)), axis=-1)
 
 
+@loss("CategoricalHinge")
+def categorical_hinge(y_true: Any, y_pred: Any) -> Any:
+    """By how much the right class misses a lead of 1 over the best wrong one, at least 0.
+
+    max(0, wrong - right + 1) with right = sum(y_true y_pred), wrong = max((1 - y_true) y_pred).
+    """
+    right = ops.sum(y_true * y_pred, axis=-1)
+    wrong = ops.max((1.0 - y_true) * y_pred, axis=-1)
+    return ops.maximum(wrong - right + 1.0, 0.0)
+
+
 # --- crossentropies --------------------------------------------------------------------------
 
 

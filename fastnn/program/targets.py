@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fastnn.losses.base import kind_of
 from fastnn.metrics import Metric
+from fastnn.metrics.registry import FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +53,8 @@ def _misfit(name: str, term: Loss | Metric, shape: tuple[int, ...], given: tuple
     elif given in (shape[:-1], (*shape[:-1], 1)):
         if kind_of(term).startswith("categorical_"):
             sparse = "sparse_" + kind_of(term).removesuffix("_logits")
-            advice = f"for integer labels use '{sparse}', or utils.to_categorical(y)"
+            there = f"'{sparse}', or " if sparse in FUNCTIONS else ""
+            advice = f"for integer labels use {there}utils.to_categorical(y)"
         elif given in ((), (1,)):
             right = "loss='sparse_categorical_crossentropy'"
             if isinstance(term, Metric):
