@@ -340,8 +340,9 @@ def test_sorted_labels_with_validation_split():
         (message,) = warned(classifier(), X, y, validation_split=0.2)
         assert "sorted by class" in message
         assert "np.random.permutation" in message
-    one_hot = classifier(loss="categorical_crossentropy")
-    assert len(warned(one_hot, X, np.eye(3)[np.sort(Y)], validation_split=0.2)) == 1
+    for loss in ("categorical_crossentropy", "categorical_hinge"):
+        one_hot = classifier(loss=loss)
+        assert len(warned(one_hot, X, np.eye(3)[np.sort(Y)], validation_split=0.2)) == 1
     assert not warned(classifier(), X, Y, validation_split=0.2)
     assert not warned(classifier(), X, np.sort(Y))
     assert not warned(classifier(), X, 0 * Y, validation_split=0.2)

@@ -233,7 +233,7 @@ def _sorted_labels(program: Program, data: Data) -> Iterator[str]:
         kind = term.kind.removesuffix("_logits")
         labels = data.targets[term.target]
         assert labels is not None
-        if not kind.endswith("_crossentropy") or labels.ndim > 2:
+        if not kind.endswith(("_crossentropy", "hinge")) or labels.ndim > 2:
             continue
         if labels.ndim == 2:
             labels = labels[:, 0] if labels.shape[1] == 1 else np.argmax(labels, axis=1)
