@@ -30,9 +30,8 @@ __all__ = [
 # Every loss under its class's name and all names of its function: losses.MSE is Keras's, too.
 globals().update(CLASSES)
 globals().update({name: FUNCTIONS[made.function.__name__] for name, made in NAMES.items()})
-globals().update({
-    name.upper(): globals()[name] for name in NAMES if len(name) <= 4 and "_" not in name
-})  # fmt: skip
+UPPER = {name.upper(): name for name in NAMES if len(name) <= 4}
+globals().update({upper: globals()[name] for upper, name in UPPER.items()})
 
 if TYPE_CHECKING:  # type checkers do not see what is made of the table
 

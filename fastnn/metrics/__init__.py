@@ -33,6 +33,7 @@ __all__ = [
 
 globals().update(CLASSES)
 globals().update({name: FUNCTIONS[made.function.__name__] for name, made in NAMES.items()})
+globals().update({name: getattr(losses, name) for name in losses.UPPER})  # metrics.MSE
 
 if TYPE_CHECKING:  # type checkers do not see what is made of the table
 

@@ -11,7 +11,7 @@ from fastnn.metrics.base import MeanMetricWrapper, RowMetric
 from fastnn.ops.operation import holds_tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 """All functions that stand for a metric, by name."""
@@ -63,15 +63,26 @@ def mean_of(
     *aliases: str,
     direction: str | None,
     check: Callable[..., None] | None = None,
+    name: str | None = None,
+    without: Sequence[str] = (),
 ) -> type[RowMetric]:
-    """Make the class of the metric that is a function's mean, and enter its names."""
-    name = function.__name__
+    """Make the class of the metric that is a function's mean, and enter its names.
+
+    Parameters
+    ----------
+    name : str, optional
+        What the class calls itself in logs; default the function's name.
+    without : list of str, optional
+        Options of the function that the class does not take.
+    """
+    own = function.__name__
     defaults = {
         key: parameter.default
         for key, parameter in list(inspect.signature(function).parameters.items())[2:]
+        if key not in without
     }
     order = ["name", "dtype", *defaults]
-    usual = {"name": name, "dtype": None, **defaults}
+    usual = {"name": name or own, "dtype": None, **defaults}
     parameters = [
         inspect.Parameter(key, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=usual[key])
         for key in order
@@ -106,8 +117,8 @@ def mean_of(
             "function": staticmethod(function),
         },
     )
-    FUNCTIONS[name] = function
+    FUNCTIONS[own] = function
     CLASSES[class_name] = made
-    for known in (name, *aliases):
+    for known in (own, *aliases):
         NAMES[known] = made
     return made

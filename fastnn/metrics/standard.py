@@ -51,13 +51,17 @@ def _hits(labels: Any, y_pred: Any) -> Any:
 
 # --- the losses as metrics -------------------------------------------------------------------
 
-_OTHERS = {"Huber": "Huber", "LogCosh": "LogCoshError", "CosineSimilarity": ""}
-"""Losses whose metric has another name, or is another."""
+_OTHERS: dict[str, dict[str, Any]] = {
+    "LogCosh": {"class_name": "LogCoshError", "name": "logcosh"},
+    "BinaryCrossentropy": {"without": ("axis",)},
+}
+"""What Keras calls the metric of a loss where it is not the loss's name, and what it takes."""
 
 for _name, _loss in LOSSES.items():
-    if _class := _OTHERS.get(_name, _name):
+    if _name != "CosineSimilarity":  # whose sign is another, see below
         _short = [known for known, made in LOSS_NAMES.items() if made is _loss]
-        mean_of(_class, _loss.function, *_short, direction="min")
+        _options = {"class_name": _name, **_OTHERS.get(_name, {})}
+        mean_of(_options.pop("class_name"), _loss.function, *_short, direction="min", **_options)
 
 
 @metric("CosineSimilarity")
