@@ -15,6 +15,7 @@ from engines import CASES, ENGINES, Case, make, one_hot
 from fastnn import config, losses, optimizers
 from fastnn.layers import Dense, Input
 from fastnn.losses.base import kind_of
+from fastnn.losses.registry import CLASSES
 from fastnn.operations import ACTIVATIONS, LOSSES
 
 
@@ -89,10 +90,14 @@ def classifier(loss, activation, features=3, hidden="tanh", n=7):
     kind = kind_of(loss).removesuffix("_logits")
     if kind.startswith("sparse"):
         y = rng.integers(0, features, n)
-    elif kind == "categorical_crossentropy":
+    elif kind.startswith("categorical"):
         y = one_hot(rng.integers(0, features, n), features)
-    elif kind == "binary_crossentropy":
+    elif kind in ("binary_crossentropy", "hinge", "squared_hinge"):
         y = rng.integers(0, 2, (n, features)).astype(float)
+    elif kind in ("poisson", "mean_squared_logarithmic_error"):
+        y = rng.integers(0, 5, (n, features)).astype(float)
+    elif kind == "kl_divergence":
+        y = rng.dirichlet(np.ones(features), n)
     else:
         y = rng.standard_normal((n, features)) * 2
     return Case([i], [o], [loss], [x], [y], [rng.uniform(0.5, 2, n)])
@@ -109,10 +114,25 @@ LOSS_OBJECTS = [
     losses.CategoricalCrossentropy(from_logits=True),
     losses.SparseCategoricalCrossentropy(from_logits=True),
 ]
+LOSS_OBJECTS += [cls() for cls in CLASSES.values() if cls not in map(type, LOSS_OBJECTS)]
+OF_POSITIVE = ("mean_squared_logarithmic_error", "poisson", "kl_divergence")
+"""Losses that clip, or are NaN, where predictions are not positive."""
 
 
 def test_every_loss_is_checked():
-    assert tuple(kind_of(loss) for loss in LOSS_OBJECTS) == LOSSES
+    """One that wants other targets than numbers gets them in `classifier`."""
+    assert {type(loss) for loss in LOSS_OBJECTS} == set(CLASSES.values())
+    assert tuple(kind_of(loss) for loss in LOSS_OBJECTS[: len(LOSSES)]) == LOSSES
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_cosine_similarity_of_zero_vectors_has_a_gradient(engine):
+    case = classifier(losses.CosineSimilarity(), "linear")
+    case.y[0][0] = 0.0
+    probe = Probe(case, engine, True)
+    for variable in probe.program.trainable[2:]:  # of the last layer
+        variable.assign(np.zeros(variable.shape))
+    assert all(np.isfinite(gradient).all() for gradient in probe.gradients())
 
 
 @pytest.mark.filterwarnings("ignore:Output 'out' ends in")
@@ -121,7 +141,7 @@ def test_every_loss_is_checked():
 def test_every_loss_behind_every_activation(engine, loss):
     kinds_of_probabilities = {"sigmoid", "hard_sigmoid", "softmax", "softplus", "exponential"}
     for activation in ACTIVATIONS:
-        clips = kind_of(loss).endswith("crossentropy")  # and has no gradient where it does
+        clips = kind_of(loss).endswith("crossentropy") or kind_of(loss) in OF_POSITIVE
         if clips and activation not in kinds_of_probabilities:
             continue
         if kind_of(loss) == "binary_crossentropy" and activation in ("softplus", "exponential"):
