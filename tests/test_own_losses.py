@@ -328,3 +328,111 @@ def test_a_loss_equal_to_a_built_in_one_is_the_same_program():
         model.train_on_batch(np.ones((2, 3)), np.ones((2, 5)))
         texts.add(str(model._engines.program))
     assert len(texts) == 1
+
+
+# --- what people write ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_overridden_call_of_a_loss_counts(engine):
+    """With sample weights, which it may use as it likes."""
+
+    class Masked(losses.Loss):
+        def call(self, y_true, y_pred):
+            return ops.mean(ops.square(y_pred - y_true), axis=-1)
+
+        def __call__(self, y_true, y_pred, sample_weight=None):
+            return 3 * super().__call__(y_true, y_pred, sample_weight)
+
+    model = identity(Masked(), engine=engine, rate=0.1)
+    assert model.evaluate(X, Y, verbose=0) == 10.5
+    weights = np.array([0.0, 0, 0, 1])
+    assert model.evaluate(X, Y, sample_weight=weights, verbose=0) == 6.75
+    model.fit(X, Y, sample_weight=weights, verbose=0)
+    assert model.get_weights()[0] == pytest.approx(1 - 0.1 * 3 * 2 * 9 / 4)
+
+
+def test_a_variable_of_a_metric_is_not_replaced():
+    class Replacing(metrics.Metric):
+        def __init__(self):
+            super().__init__(name="replacing")
+            self.total = self.add_weight("total", initializer="zeros")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.total = self.total + np.mean(y_pred)
+
+        def result(self):
+            return self.total
+
+    with pytest.raises(TypeError, match=r"'replacing': self.total is a variable.*assign_add"):
+        identity("mse", metrics=[Replacing()]).evaluate(X, Y, verbose=0)
+
+
+def test_a_metric_within_a_metric_is_reset_with_it():
+    class Wrapped(metrics.Metric):
+        def __init__(self):
+            super().__init__(name="wrapped")
+            self.inner = metrics.MeanAbsoluteError()
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.inner.update_state(y_true, ops.cast(y_pred, self.dtype), sample_weight)
+
+        def result(self):
+            return self.inner.result()
+
+    model = identity("mse", metrics=[Wrapped()])
+    assert [model.evaluate(X, Y, verbose=0)[1] for _ in range(2)] == [1.5, 1.5]
+
+
+def test_activations_tables_and_types_in_losses():
+    from fastnn import activations, backend
+
+    table = np.array([[1.0, 2.0], [3.0, 5.0]])
+    weights = backend.variable([2.0, 4.0])
+
+    def loss(y_true, y_pred):
+        assert y_pred.dtype == np.float32 and y_pred.dtype == "float32"
+        labels = ops.cast(y_true[:, 0], "int32")
+        value = ops.take(weights, labels) + ops.take(table, labels, axis=0)[:, 1]
+        value = value * activations.sigmoid(y_pred[:, 0]) + activations.relu(y_pred[:, 0])
+        return value + ops.take([1.0, 2.0, 7.0], labels - 1) + ops.mean([value, value])
+
+    x, y = np.zeros((2, 1)), np.array([[0.0], [1.0]])
+    values = np.array([(2 + 2) / 2 + 7, (4 + 5) / 2 + 1])
+    expected = np.mean(values) + np.mean([(2 + 2) / 2, (4 + 5) / 2])
+    model = identity(loss)
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(expected)
+    weights.assign([4.0, 6.0])  # a live operand
+    assert model.test_on_batch(x, y) == pytest.approx(expected + 2)
+
+
+def test_labels_below_zero_are_of_no_class_in_losses_of_ones_own():
+    def masked(y_true, y_pred):
+        there = ops.cast(ops.not_equal(y_true, -1), "float32")
+        return there * losses.sparse_categorical_crossentropy(y_true, y_pred)
+
+    x = Input((2,))
+    model = Model(x, Dense(3, activation="softmax", kernel_initializer="zeros")(x))
+    model.compile("sgd", masked)
+    y = np.array([0, -1, 2, -1])
+    history = model.fit(np.ones((4, 2)), y, verbose=0).history
+    assert history["loss"][0] == pytest.approx(np.log(3) / 2)
+    assert np.isfinite(model.get_weights()[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        (lambda t, p: np.mean((t - p) ** 2) / t.shape[0], r"number of rows, write ops.shape"),
+        (lambda t, p: lambda u, v: u, "returned a function"),
+        (lambda p: p, r"called with \(y_true, y_pred\)"),
+        (lambda t, p: [np.mean(t - p), np.mean(p)], "returned a list: return one value"),
+        (lambda t, p: f"{np.mean(p):.3f}", "be written as a number"),
+    ],
+)
+def test_slips_are_explained(loss, words):
+    model = identity(loss)
+    with pytest.raises(TypeError, match=rf"(?s)Loss 'lambda'.*{words}"):
+        model.evaluate(X, Y, verbose=0)
+    model.compile("sgd", "mse")
+    assert model.evaluate(X, Y, verbose=0) == 3.5

@@ -166,7 +166,7 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the mean along axes; None is all of them, the batch included."""
-    if not isinstance(x, Tensor) and as_ndarray(x).dtype.kind in "iub":
+    if not holds_tensor(x) and as_ndarray(x).dtype.kind in "iub":
         x = as_ndarray(x).astype(_floatx())
     return _apply(_mean, x, axis, keepdims)
 
