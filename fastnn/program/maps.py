@@ -451,10 +451,11 @@ class _Emitter:
         outer, count, inner = self._dims(x, [a["axis"]])
         to = self.register(tensor.elements, tensor.batched)
         self.step("copy", to, [self.number(0.0)], by_row=int(tensor.batched), outer=tensor.elements)
-        return self.step(
+        self.step(
             "place", to, [self.value(x)], by_row=int(tensor.batched), outer=outer, middle=count,
             inner=inner, start=a["start"], length=a["length"], stride=a["step"],
         )  # fmt: skip
+        return self._spread_uniform(to)
 
     def _concatenate(self, tensor: Tensor) -> int:
         axis = tensor.attrs["axis"]
@@ -469,7 +470,7 @@ class _Emitter:
                 middle=count, inner=inner, start=start, length=length, stride=1,
             )  # fmt: skip
             start += count
-        return to
+        return self._spread_uniform(to)
 
     def _transpose(self, tensor: Tensor) -> int:
         """Any order of axes is a chain of exchanges of neighbours."""
@@ -493,18 +494,20 @@ class _Emitter:
                 inner=inner, length=length,
             )  # fmt: skip
             now.insert(place, now.pop(at))
+            register = self._spread_uniform(register)
         return register
 
     def _pick(self, tensor: Tensor) -> int:
         x, indices = tensor.args
         to = self.register(tensor.elements, tensor.batched)
         outer, middle, _ = self._dims(x, [x.ndim - 1])
-        return self.step(
+        self.step(
             "pick", to,
             [self.with_rows(x, tensor), self.with_rows(indices, tensor)],
             by_row=int(tensor.batched), outer=outer, middle=middle, inner=1,
             length=indices.shape[-1] or 1,
         )  # fmt: skip
+        return self._spread_uniform(to)
 
     def with_rows(self, x: Tensor, like: Tensor) -> int:
         """Return the register of x, repeated for every sample if it is the same for all."""
@@ -523,10 +526,11 @@ class _Emitter:
         to = self.register(tensor.elements, tensor.batched)
         if b.batched or not a.batched:
             outer = math.prod(a.sample[:-2])
-            return self.step(
+            self.step(
                 "matmul", to, [first, second], by_row=int(tensor.batched), outer=outer,
                 middle=rows or 1, inner=columns or 1, length=depth or 1,
             )  # fmt: skip
+            return self._spread_uniform(to)
         return self.step(  # one matrix for all: the samples are rows of one product
             "matmul", to, [first, second], by_row=2, outer=1,
             middle=a.elements // (depth or 1), inner=columns or 1, length=depth or 1,
