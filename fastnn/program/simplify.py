@@ -332,7 +332,10 @@ def _reshape_of_reshape(tensor: Tensor) -> Tensor | None:
     if x.op.name == "reshape":
         return _reshape(x.args[0], **tensor.attrs)
     if is_broadcast(x) and is_number(x.args[0]):
-        return broadcast_like(x.args[0], _reshape(x.args[1], **tensor.attrs))
+        one = x.args[0]
+        if one.ndim > tensor.ndim:
+            one = _reshape(one, shape=(), fold=1)
+        return broadcast_like(one, _reshape(x.args[1], **tensor.attrs))
     return x if (x.shape, x.fold) == (tensor.shape, tensor.fold) else None
 
 
