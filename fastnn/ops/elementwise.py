@@ -130,13 +130,12 @@ def minimum(x1: Any, x2: Any) -> Any:
     return np.minimum(x1, x2)
 
 
-@elementwise(lambda g, y, x: (chain(g, sign(x)),))
+@elementwise(lambda g, y, x: (chain(g, sign(x)),), step="abs")
 def absolute(x: Any) -> Any:
     """Return the distance from zero."""
     return np.abs(x)
 
 
-absolute.op.step = "abs"
 abs = absolute
 
 
@@ -368,12 +367,9 @@ def isinf(x: Any) -> Any:
 # --- choosing --------------------------------------------------------------------------------
 
 
-@elementwise(lambda g, y, c, a, b: (None, where(c, g, 0.0), where(c, 0.0, g)), step="where")
+@elementwise(lambda g, y, c, a, b: (None, where(c, g, 0.0), where(c, 0.0, g)), name="where")
 def _where(condition: Any, x1: Any, x2: Any) -> Any:
     return np.where(condition, x1, x2)
-
-
-_where.op.name = "where"
 
 
 def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:

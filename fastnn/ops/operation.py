@@ -218,6 +218,7 @@ def computed(function: Callable[..., Any], *arrays: Any) -> Any:
 def elementwise(
     gradient: Callable[..., Sequence[Any]] | None,
     *,
+    name: str | None = None,
     step: str | None = None,
     lower: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Any]:
@@ -227,25 +228,26 @@ def elementwise(
     ----------
     gradient
         As `Op` has it; sums over what was broadcast are added by themselves.
+    name
+        Default: that of the function.
     step, lower
-        Default: the step of the function's name.
+        Default: the step of the operation's name.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        name = function.__name__
+        own = name or function.__name__
         op = Op(
-            name, function, broadcast, gradient,
-            step=None if lower else step or name, lower=lower,
-        )  # fmt: skip
+            own, function, broadcast, gradient, step=None if lower else step or own, lower=lower
+        )
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             if kwargs:  # by name: x, x1, x2
                 names = function.__code__.co_varnames[: function.__code__.co_argcount]
-                args = (*args, *(kwargs.pop(name) for name in names[len(args) :] if name in kwargs))
+                args = (*args, *(kwargs.pop(k) for k in names[len(args) :] if k in kwargs))
                 if kwargs:
                     raise TypeError(
-                        f"{name}() got an unexpected keyword argument {next(iter(kwargs))!r}"
+                        f"{own}() got an unexpected keyword argument {next(iter(kwargs))!r}"
                     )
             for arg in args:
                 if isinstance(arg, Tensor):

@@ -11,6 +11,7 @@ import numpy as np
 
 from fastnn.ops import elementwise as e
 from fastnn.ops.operation import (
+    INPUT,
     as_ndarray,
     as_tensor,
     broadcast,
@@ -296,7 +297,7 @@ def broadcast_to(x: Any, shape: Any) -> Any:
     if isinstance(x, Tensor) or holds_tensor(tuple(shape)):
         dtype = next(t.dtype for t in (x, *shape) if isinstance(t, Tensor))
         lengths = tuple(None if isinstance(d, Tensor) else d for d in shape)
-        like = Tensor(_GHOST, (), {}, lengths, 1, dtype)
+        like = Tensor(INPUT, (), {}, lengths, 1, dtype)
         x = as_tensor(x, dtype)
         if lengths and lengths[0] is None and not x.batched:
             raise NotTraceable(
@@ -305,9 +306,6 @@ def broadcast_to(x: Any, shape: Any) -> Any:
         broadcast(x, like)
         return _repeat_to(x, lengths)
     return np.broadcast_to(as_ndarray(x), tuple(shape))
-
-
-_GHOST = recorded(lambda: ((), 1), None)(lambda: None)
 
 
 def _repeat_to(x: Tensor, lengths: Shape) -> Tensor:
@@ -626,7 +624,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
         )
     indices = _from_front(indices, x.shape[-1])
     leading, _ = broadcast(
-        *(Tensor(_GHOST, (), {}, (*t.shape[:-1], 1), t.fold, dtype) for t in (x, indices))
+        *(Tensor(INPUT, (), {}, (*t.shape[:-1], 1), t.fold, dtype) for t in (x, indices))
     )
     if (*x.shape[:-1], 1) != leading:
         one = _slice(indices, axis=indices.ndim - 1, start=0, step=1, count=1)
