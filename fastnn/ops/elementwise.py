@@ -256,7 +256,7 @@ def _at_least_float(x: Any) -> Any:
     return x if getattr(x, "dtype", np.dtype(float)).kind == "f" else np.asarray(x, np.float64)
 
 
-@elementwise(None)
+@elementwise(None, name="round")
 def _rint(x: Any) -> Any:
     return _whole_or(np.rint, x)
 
@@ -264,9 +264,6 @@ def _rint(x: Any) -> Any:
 def _whole_or(function: Any, x: Any) -> Any:
     x = np.asarray(x)
     return x if x.dtype.kind in "iu" else function(x)
-
-
-_rint.op.step, _rint.op.name = "round", "round"
 
 
 def round(x: Any, decimals: int = 0) -> Any:
