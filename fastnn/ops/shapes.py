@@ -661,7 +661,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
             e.add(zeros_like(expand_dims(indices, -1)), table), expand_dims(indices, -1), -1
         )
         return squeeze(y, -1)
-    if axis is None or axis % x.ndim == 0:
+    if axis is None or (x.batched and axis % x.ndim == 0):
         raise NotTraceable(f"{where()}take from a tensor needs axis=..., not that of the batch")
     axis = axis % x.ndim
     length = inner_length(x, axis, "take")
