@@ -292,6 +292,27 @@ def arrays_only(function: Callable[..., Any]) -> Any:
     return call
 
 
+def reads_variables(function: Callable[..., Any]) -> Any:
+    """Let a function, in a trace, take variables for the tensors that read them."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if is_tracing():
+            args = tuple([_read(arg) for arg in args])
+            kwargs = {name: _read(value) for name, value in kwargs.items()}
+        return function(*args, **kwargs)
+
+    return call
+
+
+def _read(value: Any) -> Any:
+    if isinstance(value, Variable):
+        return as_tensor(value, trace_dtype())
+    if isinstance(value, (list, tuple)) and any(isinstance(item, Variable) for item in value):
+        return [_read(item) for item in value]
+    return value
+
+
 # --- shapes ----------------------------------------------------------------------------------
 
 
