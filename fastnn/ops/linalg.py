@@ -32,13 +32,18 @@ def _multiplied(a: Tensor, b: Tensor) -> tuple[Shape, int]:
 
 
 def _matmul_gradient(g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> tuple[Any, Any]:
+    if b.batched:  # where a sample's gradient is zero, it stays so, whatever the sample holds
+        there = r.max(e.not_equal(g, 0.0), axis=(-2, -1), keepdims=True)
+        a, b = e.where(there, a, 0.0), e.where(there, b, 0.0)
+        return (
+            _matmul(g, shapes.swapaxes(b, -1, -2)),
+            _matmul(shapes.swapaxes(a, -1, -2), g),
+        )
     da = _matmul(g, shapes.swapaxes(b, -1, -2))
     if b.op.name == "constant":
         return da, None
-    if b.batched:
-        return da, _matmul(shapes.swapaxes(a, -1, -2), g)
     # of one matrix for all samples: the sum over the rows of all outer products
-    outer = e.multiply(shapes.expand_dims(a, -1), shapes.expand_dims(g, -2))
+    outer = e.chain(shapes.expand_dims(g, -2), shapes.expand_dims(a, -1))
     return da, r.sum(outer, axis=tuple(range(a.ndim - 1)))
 
 
