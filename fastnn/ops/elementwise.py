@@ -81,7 +81,8 @@ def mod(x1: Any, x2: Any) -> Any:
 
 
 def _power_gradient(g: Tensor, y: Tensor, a: Tensor, b: Tensor) -> tuple[Any, Any]:
-    by_base = chain(g, multiply(b, power(a, subtract(b, 1.0))))
+    exponent = where(equal(b, 0.0), 1.0, subtract(b, 1.0))  # a^0 is flat, at 0 too
+    by_base = chain(g, multiply(b, power(a, exponent)))
     if b.op.name == "constant":
         return by_base, None
     # where the base is not positive, y log(a) is none: its limit at 0 is 0
