@@ -431,7 +431,8 @@ ROWS: list[Row] = [
     Row("batch_normalization", lambda x: ops.batch_normalization(
             x, ops.mean(x, 0), ops.var(x, 0), -1, offset=COLUMN[: x.shape[-1]], epsilon=0.01),
         lambda x: (x - x.mean(0)) / np.sqrt(x.var(0) + 0.01) + COLUMN[: x.shape[-1]]),
-    Row("layer_normalization", lambda x: ops.layer_normalization(x, COLUMN[: x.shape[-1]], epsilon=1e-3),
+    Row("layer_normalization",
+        lambda x: ops.layer_normalization(x, COLUMN[: x.shape[-1]], epsilon=1e-3),
         lambda x: (x - x.mean(-1, keepdims=True)) / np.sqrt(
             x.var(-1, keepdims=True) + 1e-3) * COLUMN[: x.shape[-1]]),
 ]  # fmt: skip
