@@ -121,19 +121,25 @@ def is_number(tensor: Tensor) -> bool:
 
 def never_zero(tensor: Tensor) -> bool:
     """Whether a tensor certainly holds no zero (and no NaN)."""
-    name = tensor.op.name
-    if name == "constant":
-        value = tensor.attrs["value"]
-        return bool(np.isfinite(value).all() and (value != 0).all())
-    if name == "rows":
-        return True
-    if name == "broadcast_like":
-        return never_zero(tensor.args[0])
-    if name in ("multiply", "divide", "chain", "chain_divide", "negative", "reshape"):
-        return all(never_zero(arg) for arg in tensor.args)
-    if name == "add":
-        return tensor.args[0] is tensor.args[1] and never_zero(tensor.args[0])
-    return False
+    seen: set[int] = set()
+    pending = [tensor]
+    while pending:
+        one = pending.pop()
+        name = one.op.name
+        if id(one) in seen or name == "rows":
+            continue
+        seen.add(id(one))
+        if name == "constant":
+            value = one.attrs["value"]
+            if not (np.isfinite(value).all() and (value != 0).all()):
+                return False
+        elif name == "broadcast_like" or (name == "add" and one.args[0] is one.args[1]):
+            pending.append(one.args[0])
+        elif name in ("multiply", "divide", "chain", "chain_divide", "negative", "reshape"):
+            pending.extend(one.args)
+        else:
+            return False
+    return True
 
 
 def is_broadcast(tensor: Tensor) -> bool:
