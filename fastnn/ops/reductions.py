@@ -178,7 +178,7 @@ def _floatx() -> str:
 
 
 def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
-    """Return the product along axes."""
+    """Return the product along axes; None is all of them, the batch included."""
     y = _apply(_prod, x, axis, keepdims)
     return y if dtype is None else e.cast(y, dtype)
 

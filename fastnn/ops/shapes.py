@@ -626,9 +626,11 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     leading, _ = broadcast(
         *(Tensor(INPUT, (), {}, (*t.shape[:-1], 1), t.fold, dtype) for t in (x, indices))
     )
-    if (*x.shape[:-1], 1) != leading:
-        one = _slice(indices, axis=indices.ndim - 1, start=0, step=1, count=1)
-        x = e.add(x, zeros_like(one))
+    first_x, first = (_slice(t, axis=t.ndim - 1, start=0, step=1, count=1) for t in (x, indices))
+    if first_x.shape != leading:
+        x = e.add(x, zeros_like(first))
+    if first.shape != leading:
+        indices = e.add(indices, zeros_like(first_x))
     return _pick(x, indices)
 
 
