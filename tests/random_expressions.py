@@ -15,12 +15,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fastnn import ops
-from fastnn.ops.operation import broadcast
+from fastnn.ops.operation import broadcast, holds_tensor
 from fastnn.ops.tensor import Tensor
 from fastnn.variable import Variable
 
 SAMPLES = ((6,), (1,), (2, 3))
 """The operands: (n, 6), (n, 1) and (n, 2, 3)."""
+
+ODD = (((1,), (1,), (1, 1)), ((1, 1, 1), (2, 1, 3), (3, 1)), ((17,), (16,), (1, 17)))
+"""Others: of axes of length 1, of four axes, longer than a vector."""
 
 MOST = 150  # elements of a sample
 
@@ -97,6 +100,7 @@ class Expression:
     """Steps on the operands, and which of the values are the results."""
 
     seed: int
+    samples: tuple[tuple[int, ...], ...] = SAMPLES
     steps: list[Step] = field(default_factory=list)
     results: list[int] = field(default_factory=list)
     constants: list[object] = field(default_factory=list)
@@ -108,8 +112,8 @@ class Expression:
         return [values[k] for k in self.results]
 
     def __str__(self) -> str:
-        first = len(SAMPLES)
-        lines = [f"seed {self.seed}", *(f"v{k} is (n, {s})" for k, s in enumerate(SAMPLES))]
+        first = len(self.samples)
+        lines = [f"seed {self.seed}", *(f"v{k} is (n, {s})" for k, s in enumerate(self.samples))]
         lines += [f"v{k + first} is {c!r:.60}" for k, c in enumerate(self.constants)]
         first += len(self.constants)
         lines += [f"v{k + first} = {step}" for k, step in enumerate(self.steps)]
@@ -119,16 +123,16 @@ class Expression:
 class Maker:
     """Makes one expression."""
 
-    def __init__(self, seed: int, leaf, length: int, dtype: str) -> None:
+    def __init__(self, seed: int, leaf, length: int, dtype: str, samples) -> None:
         self.rng = np.random.default_rng(seed)
-        self.made = Expression(seed)
-        self.tensors = [leaf(sample) for sample in SAMPLES]
-        self.arrays = operands(5, seed)
-        self.distinct = [True] * len(SAMPLES)  # of whose elements no two are equal
-        for shape in ((6,), (), (2, 1), (1, 3)):
+        self.made = Expression(seed, samples)
+        self.tensors = [leaf(sample) for sample in samples]
+        self.arrays = operands(5, seed, samples=samples)
+        self.distinct = [True] * len(samples)  # of whose elements no two are equal
+        for shape in (samples[0], (), (2, 1), (1, samples[2][-1])):
             self.constant(self.rng.uniform(-1, 1, shape))
-        for name, shape in (("u", ()), ("v", (6,)), ("w", (2, 3))):
-            variable = Variable(shape, name=name, dtype=dtype)
+        for name, shape in (("u", ()), ("v", samples[0]), ("w", samples[2])):
+            variable = Variable(shape, name=name, dtype=dtype, trainable=False)
             variable.assign(self.rng.uniform(-1, 1, shape))
             self.constant(variable)
         while len(self.made.steps) < length:
@@ -362,7 +366,8 @@ class Maker:
 
 
 def _join(xs, axis):
-    if all(isinstance(x, np.ndarray) for x in xs):
+    if not holds_tensor(xs):
+        xs = [np.asarray(x) for x in xs]
         rows = max(len(x) for x in xs)
         xs = [np.broadcast_to(x, (rows, *x.shape[1:])) if axis else x for x in xs]
     return ops.concatenate(list(xs), axis)
@@ -376,13 +381,13 @@ KINDS, CHANCES = zip(
 CHANCES = [c / math.fsum(CHANCES) for c in CHANCES]
 
 
-def operands(n: int, seed: int = 0, dtype: str = "float64") -> list[np.ndarray]:
+def operands(n: int, seed: int = 0, dtype: str = "float64", samples=SAMPLES) -> list[np.ndarray]:
     """Return n rows of every operand."""
     rng = np.random.default_rng(seed + 10_000)
-    return [rng.uniform(-1.5, 1.5, (n, *sample)).astype(dtype) for sample in SAMPLES]
+    return [rng.uniform(-1.5, 1.5, (n, *sample)).astype(dtype) for sample in samples]
 
 
-def expression(seed: int, dtype: str = "float64", length: int | None = None) -> Expression:
+def expression(seed: int, dtype: str = "float64", samples=SAMPLES) -> Expression:
     """Return the expression of a seed; its variables are of the given type."""
     from fastnn.ops.operation import INPUT
 
@@ -392,4 +397,32 @@ def expression(seed: int, dtype: str = "float64", length: int | None = None) -> 
         source = {"source": ("tensor", next(counter))}
         return Tensor(INPUT, (), source, (None, *sample), 1, "float64")
 
-    return Maker(seed, leaf, length or 4 + seed % 14, dtype).made
+    return Maker(seed, leaf, 4 + seed % 14, dtype, samples).made
+
+
+def function_of(seed: int, by_row: bool):
+    """Return a random function of targets and predictions of any shape: a loss, or a metric."""
+    made = expression(seed)
+    from_targets = np.random.default_rng(seed).random(len(SAMPLES)) < 0.2
+
+    def function(y_true, y_pred):
+        operands = []
+        for sample, target in zip(SAMPLES, from_targets, strict=True):
+            y = y_true if target else y_pred
+            flat = ops.reshape(y, (-1, math.prod(y.shape[1:])))
+            count = math.prod(sample)
+            flat = ops.concatenate([flat] * -(-count // flat.shape[1]), axis=1)[:, :count]
+            spread = flat * (1.0 + 0.1 * np.arange(count)) if count > 1 else flat
+            operands.append(ops.tanh(ops.reshape(spread, (-1, *sample))))
+        inner = tuple(range(1, y_pred.ndim))
+        error = ops.square(y_true - y_pred)
+        total = 0.1 * (ops.mean(error, axis=inner) if by_row else ops.mean(error))
+        for y in made(*operands):
+            if by_row and isinstance(y, Tensor) and y.batched and y.fold == 1:
+                total = total + ops.mean(y, axis=tuple(range(1, y.ndim)))
+            else:
+                total = total + ops.mean(y)
+        return total
+
+    function.__name__ = f"random_{seed}"
+    return function

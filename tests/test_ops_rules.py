@@ -18,6 +18,7 @@ from fastnn.layers import Input, PReLU
 from fastnn.metrics import Metric
 from fastnn.program.derive import ancestors
 from fastnn.program.maps import Map
+from fastnn.variable import Variable
 
 P = np.array([[0.5, -1.0, 2.0], [0.25, 0.75, -0.5], [1.5, -2.0, 0.125], [3.0, 1.0, -1.0]])
 T = np.array([[0.0, -1.0, 1.0], [1.0, 0.5, -0.5], [1.0, -3.0, 0.0], [0.0, 2.0, -1.0]])
@@ -415,3 +416,63 @@ def test_what_is_the_same_for_all_samples_takes_no_more_room_than_one():
     compiled = Compiled(mine, [(5000,)])
     maps = [one for one in compiled.maps if isinstance(one, Map)]
     assert max(register.size for one in maps for register in one.registers) == 5000
+
+
+def test_a_loss_may_take_thousands_of_steps():
+    def mine(p):
+        for k in range(1500):
+            p = ops.sin(p) + 0.001 * k
+        return p
+
+    compiled = Compiled(mine, [(3,)])
+    found, expected = compiled.on_c([P]), compiled.on_numpy([P])
+    close(found[0], expected[0], 1e-9)
+    close(found[1], expected[1], 1e-9)
+
+
+def test_a_program_reads_variables_as_they_are(engine):
+    """Whatever function of ops takes them, without a tensor beside them."""
+    weight = Variable((3,), name="weight", dtype="float64", trainable=False)
+    table = Variable((2, 3), name="table", dtype="float64", trainable=False)
+
+    def mine(t, p):
+        y = ops.sum(weight) * p + ops.reshape(ops.concatenate([weight, weight]), (2, 3))[1]
+        y = (
+            y * ops.softmax(table)[0]
+            + ops.transpose(table)[:, 1]
+            + ops.take(table, [0, 1, 0], 1)[1]
+        )
+        y = y + ops.max(table, axis=0) * ops.mean(table) + ops.stack([weight, weight])[0]
+        return np.mean(np.square(y - t), axis=-1)
+
+    scored = Scored(engine, mine)
+    rng = np.random.default_rng(0)
+    weight.assign(rng.standard_normal(3))
+    table.assign(rng.standard_normal((2, 3)))
+    scored.engine.reset()
+    scored.engine.evaluate(np.arange(len(P)), len(P))
+    found = scored.program.results(scored.engine.sums)["loss"]
+    assert found == pytest.approx(np.mean(mine(T, P)), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda t, p: np.argmax(p, axis=0), "along the batch would name a row"),
+        (lambda t, p: ops.softmax(p, axis=0), "softmax along the batch"),
+        (lambda t, p: ops.concatenate([t, p], axis=0), "concatenate along the batch"),
+        (lambda t, p: p @ p.T, "batch"),
+    ],
+)
+def test_rows_do_not_meet_but_in_sums_and_extremes(function, message):
+    with pytest.raises(ops.NotTraceable, match=message):
+        Scored("c", function)
+
+
+def test_places_along_an_axis_may_be_constants(engine):
+    def mine(t, p):
+        return np.sum(ops.take_along_axis(p, [[2, 0]], axis=-1) * [1.0, 3.0], axis=-1)
+
+    found = Scored(engine, mine)
+    assert found.loss == pytest.approx(np.mean(P[:, 2] + 3 * P[:, 0]), rel=1e-12)
+    np.testing.assert_allclose(found.gradient, np.tile([0.75, 0.0, 0.25], (4, 1)), rtol=1e-12)
