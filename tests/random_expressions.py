@@ -46,6 +46,10 @@ SMOOTH = {
     "rsqrt(1 + square)": lambda a: ops.rsqrt(1.0 + ops.square(a)),
     "reciprocal(1.5 + square)": lambda a: ops.reciprocal(1.5 + ops.square(a)),
     "log(sigmoid)": lambda a: ops.log(ops.sigmoid(a)),
+    "1 / (1 + exp(-))": lambda a: 1 / (1 + ops.exp(-a)),
+    "exp / (exp + 1)": lambda a: ops.exp(a) / (ops.exp(a) + 1.0),
+    "log(1 + exp)": lambda a: ops.log(1.0 + ops.exp(a)),
+    "log1p(exp)": lambda a: ops.log1p(ops.exp(a)),
     "power 3": lambda a: (0.5 * a) ** 3,
     "times 1": lambda a: 1.0 * a + 0.0,
     "- -": lambda a: -(0.5 - -a),
@@ -246,6 +250,14 @@ class Maker:
             "mean": ops.mean,
             "var": ops.var,
             "logsumexp": ops.logsumexp,
+            "log(sum(exp))": lambda a, axis, keepdims: ops.log(ops.sum(ops.exp(a), axis, keepdims)),
+            "distance": lambda a, axis, keepdims: (
+                (a - ops.mean(a, axis, keepdims=True))
+                / ops.sqrt(1.0 + ops.sum(ops.square(a), axis, keepdims=True))
+            ),
+            "exp / sum(exp)": lambda a, axis, keepdims: (
+                ops.exp(a) / ops.sum(ops.exp(a), axis, keepdims=True)
+            ),
             "norm": lambda a, axis, keepdims: ops.sqrt(
                 0.3 + ops.sum(ops.square(a), axis, keepdims)
             ),
