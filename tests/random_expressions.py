@@ -264,10 +264,10 @@ class Maker:
         }
         if self.distinct[a]:
             table |= {"max": ops.max, "min": ops.min}
-        if not (x.batched and 0 in axes):
-            table["prod"] = lambda a, axis, keepdims: ops.prod(
-                1.0 + 0.1 * ops.tanh(a), axis, keepdims
-            )
+        small = 0.01 if x.batched and 0 in axes else 0.1
+        table["prod"] = lambda a, axis, keepdims: ops.prod(
+            1.0 + small * ops.tanh(a), axis, keepdims
+        )
         name, function = self.pick(table)
         self.add(
             f"{name} over {axes}{' keeping them' * keepdims}",

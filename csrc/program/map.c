@@ -115,10 +115,10 @@ void FN(fnn_reduce)(worker *w, const fnn_op *op) {
   const size_t size = size_of(x);
   enter(w, WHOLE);
   if (size == 1 && x->stride == 1) {
-    static const int32_t rows[] = {FNN_STEP_SUM, FNN_STEP_MAX, FNN_STEP_MIN};
-    const fnn_step step = {.code = rows[op->kind == FNN_STEP_ADD       ? 0
-                                        : op->kind == FNN_STEP_MAXIMUM ? 1
-                                                                       : 2],
+    const fnn_step step = {.code = op->kind == FNN_STEP_ADD        ? FNN_STEP_SUM
+                                   : op->kind == FNN_STEP_MULTIPLY ? FNN_STEP_PROD
+                                   : op->kind == FNN_STEP_MAXIMUM  ? FNN_STEP_MAX
+                                                                   : FNN_STEP_MIN,
                            .to = 0, .a = 1, .outer = 1, .middle = w->n, .inner = 1};
     real *registers[2] = {y->value, x->value};
     if (w->thread == 0)

@@ -37,7 +37,7 @@ VECTOR = -1
 """As many elements as fill a vector: all of them are the one number that a register holds."""
 
 ALONG = frozenset({"sum", "prod", "max", "min"})
-OVER_THE_BATCH = {"sum": "add", "max": "maximum", "min": "minimum"}
+OVER_THE_BATCH = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}
 """Reductions along the batch, and the step that takes in one more row."""
 
 
