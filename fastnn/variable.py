@@ -263,11 +263,22 @@ class Variable:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.value, dtype=dtype, copy=True)
 
-    # Tensors' own operators come first: array.__add__(variable) must not make a constant of it.
-    __array_priority__ = 100
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """Let NumPy compute with the value: in a trace with the tensor that stands for it."""
+        return getattr(ufunc, method)(*map(_value_of, inputs), **kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return function(*map(_value_of, args), **{k: _value_of(v) for k, v in kwargs.items()})
 
     def __repr__(self) -> str:
         return f"<Variable {self.path} shape={self.shape} dtype={self.dtype}>"
+
+
+def _value_of(item: Any) -> Any:
+    """Return the value of a variable, and of those in a list or tuple; all else as it is."""
+    if isinstance(item, (list, tuple)):
+        return type(item)(map(_value_of, item))
+    return item.value if isinstance(item, Variable) else item
 
 
 def _plain(value: Any) -> Any:
