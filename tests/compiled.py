@@ -22,7 +22,8 @@ from fastnn.ops.shapes import _reshape
 from fastnn.ops.tensor import Tensor
 from fastnn.program.definition import GradientTerm, Program
 from fastnn.program.derive import derive
-from fastnn.program.maps import Map, Sink, schedule
+from fastnn.program.maps import Map
+from fastnn.program.schedule import Sink, schedule
 from fastnn.program.simplify import simplify
 from fastnn.variable import tracing
 

@@ -43,11 +43,13 @@ from fastnn.ops.reductions import (
     all, amax, amin, any, argmax, argmin, average, count_nonzero, logsumexp, max, mean, min,
     moments, norm, prod, std, sum, var,
 )  # fmt: skip
+from fastnn.ops.indexing import get_item, slice, take, take_along_axis
+from fastnn.ops.joining import (
+    concatenate, flip, hstack, pad, repeat, roll, split, stack, tile, unstack, vstack,
+)  # fmt: skip
 from fastnn.ops.shapes import (
-    broadcast_to, concatenate, convert_to_tensor, expand_dims, flip, full_like, get_item, hstack,
-    moveaxis, ndim, ones_like, pad, ravel, repeat, reshape, roll, shape, size, slice, split,
-    squeeze, stack, stop_gradient, swapaxes, take, take_along_axis, tile, transpose, unstack,
-    vstack, zeros_like,
+    broadcast_to, convert_to_tensor, expand_dims, full_like, moveaxis, ndim, ones_like, ravel,
+    reshape, shape, size, squeeze, stop_gradient, swapaxes, transpose, zeros_like,
 )  # fmt: skip
 from fastnn.ops.tensor import NotTraceable, Tensor, set_operator
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from fastnn import config
 from fastnn.ops import elementwise as e
+from fastnn.ops import indexing, joining, shapes
 from fastnn.ops import reductions as r
-from fastnn.ops import shapes
 from fastnn.ops.nn import one_hot
 from fastnn.ops.operation import (
     arrays_only,
@@ -168,7 +168,7 @@ def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
     """Return x2 behind x1 along an axis; without one, both in one axis."""
     if axis is None:
         x1, x2 = shapes.ravel(x1), shapes.ravel(x2)
-    return shapes.concatenate([x1, x2], axis or 0)
+    return joining.concatenate([x1, x2], axis or 0)
 
 
 @arrays_only
@@ -204,7 +204,7 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         x = as_ndarray(x)
         return of_floatx(np.asarray(np.trace(x, offset, axis1, axis2)), x)
     first, second = axis1 % x.ndim, axis2 % x.ndim
-    rows, columns = (shapes.inner_length(x, axis, "trace") for axis in (first, second))
+    rows, columns = (joining.inner_length(x, axis, "trace") for axis in (first, second))
     shape = [1] * x.ndim
     shape[first], shape[second] = rows, columns
     diagonal = np.eye(rows, columns, offset)
@@ -233,12 +233,12 @@ def _running(x: Any, axis: int | None, dtype: Any, numpy: Any, join: Any, neutra
         return of_floatx(numpy(x, axis), x)
     if axis is None and x.ndim == 1:
         axis = 0
-    axis = shapes.named_axis(axis, x, numpy.__name__)
+    axis = joining.named_axis(axis, x, numpy.__name__)
     length, distance = x.sample[axis - x.ndim], 1
     while distance < length:  # each step doubles how many are taken together
-        earlier = shapes.split(x, [length - distance], axis)[0]
+        earlier = joining.split(x, [length - distance], axis)[0]
         widths = [(distance if k == axis else 0, 0) for k in range(x.ndim)]
-        x = join(x, shapes.pad(earlier, widths, constant_values=neutral))
+        x = join(x, joining.pad(earlier, widths, constant_values=neutral))
         distance *= 2
     return x
 
@@ -247,10 +247,10 @@ def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
     """Return each element less the one before it along an axis, n times over."""
     if not isinstance(a, Tensor):
         return np.diff(as_ndarray(a), n, axis)
-    axis = shapes.named_axis(axis, a, "diff")
+    axis = joining.named_axis(axis, a, "diff")
     for _ in range(n):
         length = a.sample[axis - a.ndim]
-        a = e.subtract(shapes.split(a, [1], axis)[1], shapes.split(a, [length - 1], axis)[0])
+        a = e.subtract(joining.split(a, [1], axis)[1], joining.split(a, [length - 1], axis)[0])
     return a
 
 
@@ -282,7 +282,7 @@ def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
     """Return whether fewer than k predictions of a row are above that of its target class."""
     if not holds_tensor((targets, predictions)):
         targets, predictions = as_ndarray(targets), as_ndarray(predictions)
-    own = shapes.take_along_axis(predictions, shapes.expand_dims(targets, -1), -1)
+    own = indexing.take_along_axis(predictions, shapes.expand_dims(targets, -1), -1)
     own = e.where(e.isnan(own), -math.inf, own)
     above = e.cast(e.greater(predictions, own), "int32")
     return e.less(r.sum(above, axis=-1), k)

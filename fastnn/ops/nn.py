@@ -9,8 +9,8 @@ import numpy as np
 
 from fastnn import config
 from fastnn.ops import elementwise as e
+from fastnn.ops import joining, shapes
 from fastnn.ops import reductions as r
-from fastnn.ops import shapes
 from fastnn.ops.elementwise import sigmoid, softplus, tanh
 from fastnn.ops.operation import as_array, as_tensor, holds_tensor, of_floatx, recorded
 from fastnn.ops.tensor import NotTraceable, Shape, Tensor, where
@@ -136,7 +136,7 @@ def squareplus(x: Any, b: int = 4) -> Any:
 
 def glu(x: Any, axis: int = -1) -> Any:
     """Return the first half of x along an axis times the sigmoid of the second."""
-    first, gate = shapes.split(_float(x), 2, axis)
+    first, gate = joining.split(_float(x), 2, axis)
     return e.multiply(first, sigmoid(gate))
 
 

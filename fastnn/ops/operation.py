@@ -119,7 +119,7 @@ def as_tensor(value: Any, dtype: str) -> Tensor:
     if isinstance(value, Variable):
         return as_tensor(value.value, dtype) if is_tracing() else variable_leaf(value, dtype)
     if isinstance(value, (list, tuple)) and holds_tensor(value):
-        from fastnn.ops.shapes import stack
+        from fastnn.ops.joining import stack
 
         return stack(value, axis=0)
     array = np.asarray(value)

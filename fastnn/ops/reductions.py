@@ -142,7 +142,7 @@ def _logsumexp(x: Any, axes: Any, keepdims: bool) -> Any:
 
 def _apply(op: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     if isinstance(x, (list, tuple)) and holds_tensor(x):
-        from fastnn.ops.shapes import stack
+        from fastnn.ops.joining import stack
 
         x = stack(x, axis=-1 if axis is None else 0)
     if isinstance(x, Tensor):

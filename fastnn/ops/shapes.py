@@ -1,8 +1,7 @@
-"""Shapes: reshaping, joining, cutting, moving axes; looking up along an axis."""
+"""Shapes: the operations that move elements; reshaping, broadcasting, the order of axes."""
 
 from __future__ import annotations
 
-import itertools
 import math
 import operator
 from typing import Any
@@ -17,7 +16,6 @@ from fastnn.ops.operation import (
     broadcast,
     constant,
     holds_tensor,
-    of_floatx,
     recorded,
     rows,
 )
@@ -83,12 +81,9 @@ def _sliced(x: Tensor, *, axis: int, start: int, step: int, count: int) -> tuple
     return (*x.shape[:axis], count, *x.shape[axis + 1 :]), x.fold
 
 
-def _range(start: int, step: int, count: int) -> Any:  # a slice, whose name is taken here
+def _range(start: int, step: int, count: int) -> slice:
     stop = start + step * count
-    return _slice_type(start, None if stop < 0 else stop, step)
-
-
-_slice_type = slice
+    return slice(start, None if stop < 0 else stop, step)
 
 
 @recorded(
@@ -98,7 +93,7 @@ _slice_type = slice
     ),
 )
 def _slice(x: Any, axis: int, start: int, step: int, count: int) -> Any:
-    return x[(_slice_type(None),) * axis + (_range(start, step, count),)]
+    return x[(slice(None),) * axis + (_range(start, step, count),)]
 
 
 def _placed(x: Tensor, *, axis: int, start: int, step: int, length: int) -> tuple[Shape, int]:
@@ -114,7 +109,7 @@ def _placed(x: Tensor, *, axis: int, start: int, step: int, length: int) -> tupl
 def _place(x: Any, axis: int, start: int, step: int, length: int) -> Any:
     """Return zeros with x at start, start + step ... of an axis of so many elements."""
     y = np.zeros((*x.shape[:axis], length, *x.shape[axis + 1 :]), x.dtype)
-    y[(_slice_type(None),) * axis + (_range(start, step, x.shape[axis]),)] = x
+    y[(slice(None),) * axis + (_range(start, step, x.shape[axis]),)] = x
     return y
 
 
@@ -354,327 +349,6 @@ def _moved(order: list[int], source: Any, destination: Any) -> list[int]:
     return left
 
 
-# --- joining and cutting ---------------------------------------------------------------------
-
-
-def concatenate(xs: Any, axis: int = 0) -> Any:
-    """Return arrays or tensors one behind the other along an axis."""
-    if not holds_tensor(xs):
-        arrays = [as_ndarray(x) for x in xs]
-        return of_floatx(np.concatenate(arrays, axis), *arrays)
-    dtype = next(x.dtype for x in xs if isinstance(x, Tensor))
-    tensors = [as_tensor(x, dtype) for x in xs]
-    first = next((t for t in tensors if t.batched), tensors[0])
-    axis = axis % first.ndim
-    if first.batched:
-        if axis == 0:
-            raise NotTraceable(
-                f"{where()}concatenate along the batch (axis 0) would change the number of rows: "
-                "use axis=-1"
-            )
-        tensors = [t if t.batched else _rows_of(t, first) for t in tensors]
-    return _concatenate(*tensors, axis=axis) if len(tensors) > 1 else tensors[0]
-
-
-def _rows_of(x: Tensor, like: Tensor) -> Tensor:
-    """Return numbers repeated for every row of a batch."""
-    zero = like
-    for axis in range(1, like.ndim):
-        zero = _slice(zero, axis=axis, start=0, step=1, count=1)
-    zero = zeros_like(zero)
-    return e.add(zero, x)
-
-
-def stack(x: Any, axis: int = 0) -> Any:
-    """Return arrays or tensors side by side along a new axis."""
-    if not holds_tensor(x):
-        arrays = [as_ndarray(item) for item in x]
-        return of_floatx(np.stack(arrays, axis), *arrays)
-    dtype = next(item.dtype for item in x if isinstance(item, Tensor))
-    tensors = [as_tensor(item, dtype) for item in x]
-    first = next((t for t in tensors if t.batched), tensors[0])
-    axis = axis + first.ndim + 1 if axis < 0 else axis
-    if axis == 0 and first.batched:
-        raise NotTraceable(
-            f"{where()}stack(axis=0) would put an axis before the batch: use axis=-1 and reduce "
-            "along it"
-        )
-    joined, _ = broadcast(*tensors)
-    tensors = [t if t.shape == joined else e.add(t, zeros_like(first)) for t in tensors]
-    return concatenate([expand_dims(t, axis) for t in tensors], axis)
-
-
-def hstack(xs: Any) -> Any:
-    """Return arrays or tensors side by side: along axis 1, of one axis along it."""
-    return concatenate(xs, axis=0 if ndim(next(iter(xs))) == 1 else 1)
-
-
-def vstack(xs: Any) -> Any:
-    """Return arrays below each other."""
-    if holds_tensor(xs):
-        return concatenate(xs, axis=0)
-    arrays = [as_ndarray(x) for x in xs]
-    return of_floatx(np.vstack(arrays), *arrays)
-
-
-def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """Return parts of x along an axis: so many equal ones, or cut before the given places."""
-    if not isinstance(x, Tensor):
-        return list(np.split(as_ndarray(x), indices_or_sections, axis))
-    axis = axis % x.ndim
-    length = inner_length(x, axis, "split")
-    if isinstance(indices_or_sections, (int, np.integer)):
-        parts = int(indices_or_sections)
-        if length % parts:
-            raise ValueError(f"{where()}split: {length} elements cannot be {parts} equal parts")
-        cuts = [length // parts * k for k in range(1, parts)]
-    else:
-        cuts = [int(c) for c in indices_or_sections]
-    edges = [0, *cuts, length]
-    return [
-        _slice(x, axis=axis, start=a, step=1, count=b - a) for a, b in itertools.pairwise(edges)
-    ]
-
-
-def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
-    """Return the parts of x along an axis, without that axis."""
-    if not isinstance(x, Tensor):
-        return [np.take(as_ndarray(x), k, axis) for k in range(np.shape(as_ndarray(x))[axis])]
-    axis = axis % x.ndim
-    return [squeeze(part, axis) for part in split(x, inner_length(x, axis, "unstack"), axis)]
-
-
-def inner_length(x: Tensor, axis: int, who: str) -> int:
-    length = x.shape[axis]
-    if length is None:
-        raise NotTraceable(
-            f"{where()}{who} along the batch would depend on the order of its rows, which is "
-            "another in each epoch: use another axis"
-        )
-    return length
-
-
-def flip(x: Any, axis: Any = None) -> Any:
-    """Return x backwards along an axis."""
-    if not isinstance(x, Tensor):
-        return np.flip(as_ndarray(x), axis)
-    axes = range(x.ndim) if axis is None else axis if isinstance(axis, (tuple, list)) else [axis]
-    for a in axes:
-        length = inner_length(x, a % x.ndim, "flip")
-        x = _slice(x, axis=a % x.ndim, start=length - 1, step=-1, count=length)
-    return x
-
-
-def roll(x: Any, shift: int, axis: int | None = None) -> Any:
-    """Return x moved along an axis; what leaves at the end comes in at the front."""
-    if not isinstance(x, Tensor):
-        return np.roll(as_ndarray(x), shift, axis)
-    if axis is None:
-        raise NotTraceable(f"{where()}roll of a tensor needs axis=..., not that of the batch")
-    length = inner_length(x, axis % x.ndim, "roll")
-    cut = -shift % length
-    if cut == 0:
-        return x
-    first, second = split(x, [cut], axis)
-    return concatenate([second, first], axis)
-
-
-def repeat(x: Any, repeats: int, axis: int | None = None) -> Any:
-    """Return x with every element along an axis so many times."""
-    if not isinstance(x, Tensor):
-        return np.repeat(as_ndarray(x), repeats, axis)
-    axis = named_axis(axis, x, "repeat")
-    wide = concatenate([expand_dims(x, axis + 1)] * int(repeats), axis + 1)
-    return _reshape(wide, shape=_scaled(x, axis, int(repeats)), fold=x.fold)
-
-
-def tile(x: Any, repeats: Any) -> Any:
-    """Return x so many times along each axis."""
-    if holds_tensor(repeats) and not holds_tensor(x) and np.shape(as_ndarray(x))[:1] == (1,):
-        return tile(x, (1, *repeats[1:]))  # for every row of the batch: it broadcasts by itself
-    if not isinstance(x, Tensor):
-        return np.tile(as_ndarray(x), repeats)
-    given = list(repeats) if isinstance(repeats, (tuple, list)) else [repeats]
-    counts = [int(r) for r in given]
-    counts = [1] * (x.ndim - len(counts)) + counts
-    for axis, count in enumerate(counts):
-        if count != 1:
-            inner_length(x, axis, "tile")
-            x = concatenate([x] * count, axis)
-    return x
-
-
-def named_axis(axis: int | None, x: Tensor, who: str) -> int:
-    if axis is None:
-        raise NotTraceable(f"{where()}{who} of a tensor needs axis=..., not that of the batch")
-    inner_length(x, axis % x.ndim, who)
-    return axis % x.ndim
-
-
-def _scaled(x: Tensor, axis: int, factor: int) -> Shape:
-    return tuple(d * factor if k == axis else d for k, d in enumerate(x.shape))  # type: ignore[operator]
-
-
-def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
-    """Return x with so many elements before and after along each axis."""
-    value = 0 if constant_values is None else constant_values
-    if not isinstance(x, Tensor):
-        more: dict[str, Any] = {"constant_values": value} if mode == "constant" else {}
-        return np.pad(as_ndarray(x), pad_width, mode, **more)  # type: ignore[call-overload]
-    if mode != "constant":
-        raise NotTraceable(f"{where()}pad of a tensor takes mode='constant', got {mode!r}")
-    widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2))
-    for axis, (before, after) in enumerate(widths):
-        if before or after:
-            length = inner_length(x, axis, "pad")
-            total = length + int(before) + int(after)
-            y = _place(x, axis=axis, start=int(before), step=1, length=total)
-            if value:
-                edge = np.full(total, float(value))
-                edge[int(before) : int(before) + length] = 0
-                y = e.add(y, edge.reshape([-1] + [1] * (x.ndim - axis - 1)))
-            x = y
-    return x
-
-
-def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:
-    """Return the block of a shape that begins at the given indices."""
-    if not isinstance(inputs, Tensor):
-        x = np.asarray(as_ndarray(inputs))
-        return x[tuple(_slice_type(s, s + n) for s, n in zip(start_indices, shape, strict=True))]
-    for axis, (start, count) in enumerate(zip(start_indices, shape, strict=True)):
-        if inputs.shape[axis] is not None and count != inputs.shape[axis]:
-            inputs = _slice(inputs, axis=axis, start=int(start), step=1, count=int(count))
-    return inputs
-
-
-def get_item(x: Any, key: Any) -> Any:
-    """Return x[key]; on tensors key is made of slices, whole numbers, None and ``...``."""
-    if not isinstance(x, Tensor):
-        return as_ndarray(x)[key]
-    keys = list(key) if isinstance(key, tuple) else [key]
-    if holds_tensor(keys):
-        raise NotTraceable(
-            f"{where()}a tensor is not indexed by a mask or by numbers that are not known yet: to "
-            "leave values out of a mean write np.sum(np.where(mask, x, 0)) / np.sum(mask); to pick "
-            "by index, np.take_along_axis(x, indices, axis=-1)"
-        )
-    lists = [one for one in keys if isinstance(one, (np.ndarray, list))]
-    if len(lists) > 1 or any(np.ndim(one) != 1 for one in lists):
-        raise NotTraceable(
-            f"{where()}a tensor is indexed by one list of whole numbers at a time, as x[:, [0, 2]]"
-        )
-    given = sum(1 for one in keys if one is not None and one is not Ellipsis)
-    if given > x.ndim:
-        raise IndexError(f"{where()}too many indices for shape {x.shape}: {given}")
-    place = next((k for k, one in enumerate(keys) if one is Ellipsis), None)
-    if place is not None:
-        keys[place : place + 1] = [_slice_type(None)] * (x.ndim - given)
-    if lists and any(not isinstance(one, (_slice_type, list, np.ndarray)) for one in keys):
-        raise NotTraceable(f"{where()}a tensor is indexed by a list and slices, nothing beside")
-    axis = 0
-    for one in keys:
-        if one is None:
-            x = expand_dims(x, axis)
-            axis += 1
-        elif isinstance(one, _slice_type):
-            if one != _slice_type(None):
-                length = inner_length(x, axis, "a slice")
-                start, stop, step = one.indices(length)
-                count = len(range(start, stop, step))
-                if (start, step, count) != (0, 1, length):
-                    x = _slice(x, axis=axis, start=start, step=step, count=count)
-            axis += 1
-        elif isinstance(one, (np.ndarray, list)):
-            numbers = np.asarray(one)
-            if numbers.dtype == np.bool_:
-                length = inner_length(x, axis, "a mask")
-                if len(numbers) != length:
-                    raise IndexError(f"{where()}a mask of {len(numbers)} for {length} elements")
-                numbers = np.flatnonzero(numbers)
-            x = take(x, numbers, axis)
-            axis += 1
-        else:
-            index = operator.index(one)
-            length = inner_length(x, axis, "an index")
-            if not -length <= index < length:
-                raise IndexError(f"{where()}index {index} is out of range for shape {x.shape}")
-            x = squeeze(_slice(x, axis=axis, start=index % length, step=1, count=1), axis)
-    return x
-
-
-# --- looking up ------------------------------------------------------------------------------
-
-
-def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
-    """Return x at indices along an axis; on tensors the last, NaN where an index is none."""
-    if not holds_tensor((x, indices)):
-        x, indices = np.asarray(as_ndarray(x)), np.asarray(as_ndarray(indices))
-        if axis is None:
-            x, indices, axis = x.ravel(), indices.ravel(), 0
-        return np.take_along_axis(x, indices.astype(np.int64), axis)
-    dtype = next(t.dtype for t in (x, indices) if isinstance(t, Tensor))
-    x, indices = as_tensor(x, dtype), as_tensor(indices, dtype)
-    if axis not in (-1, x.ndim - 1):
-        raise NotTraceable(f"{where()}take_along_axis of a tensor takes axis=-1, got {axis}")
-    if indices.ndim != x.ndim:
-        raise ValueError(
-            f"{where()}take_along_axis: indices of shape {indices.shape} need as many axes as "
-            f"{x.shape}: write indices[:, None]"
-        )
-    indices = _from_front(indices, x.shape[-1])
-    leading, _ = broadcast(
-        *(Tensor(INPUT, (), {}, (*t.shape[:-1], 1), t.fold, dtype) for t in (x, indices))
-    )
-    first_x, first = (_slice(t, axis=t.ndim - 1, start=0, step=1, count=1) for t in (x, indices))
-    if first_x.shape != leading:
-        x = e.add(x, zeros_like(first))
-    if first.shape != leading:
-        indices = e.add(indices, zeros_like(first_x))
-    return _pick(x, indices)
-
-
-def _from_front(indices: Tensor, length: Any) -> Tensor:
-    """Return indices in which negative ones, which count from the end, count from the front."""
-    if indices.op.name in ("argmax", "argmin"):
-        return indices
-    return e.where(e.less(indices, 0.0), e.add(indices, float(length)), indices)
-
-
-def take(x: Any, indices: Any, axis: int | None = None) -> Any:
-    """Return x at indices along an axis; on tensors by constant indices, or from a table."""
-    if not holds_tensor((x, indices)):
-        return np.take(as_ndarray(x), np.asarray(as_ndarray(indices)).astype(np.int64), axis)
-    if isinstance(indices, Tensor):
-        table = as_tensor(x, indices.dtype)
-        if table.ndim == 2 and not table.batched and axis == 0 and indices.ndim == 1:
-            from fastnn.ops.linalg import matmul
-            from fastnn.ops.nn import one_hot
-
-            length = table.sample[0]
-            return matmul(one_hot(_from_front(indices, length), length), table)
-        if table.ndim != 1 or table.batched:
-            raise NotTraceable(
-                f"{where()}take by a tensor of indices takes from a table of one axis, or rows "
-                "(axis=0) by one index for each sample; else ops.matmul(ops.one_hot(...), table)"
-            )
-        indices = _from_front(indices, table.shape[0])
-        y = take_along_axis(
-            e.add(zeros_like(expand_dims(indices, -1)), table), expand_dims(indices, -1), -1
-        )
-        return squeeze(y, -1)
-    if axis is None or (x.batched and axis % x.ndim == 0):
-        raise NotTraceable(f"{where()}take from a tensor needs axis=..., not that of the batch")
-    axis = axis % x.ndim
-    length = inner_length(x, axis, "take")
-    numbers = np.asarray(indices)
-    if numbers.size and (numbers.min() < -length or numbers.max() >= length):
-        raise IndexError(f"{where()}take: {length} elements along axis {axis}, got {indices}")
-    parts = [_slice(x, axis=axis, start=int(k) % length, step=1, count=1) for k in numbers.ravel()]
-    y = concatenate(parts, axis)
-    return squeeze(y, axis) if numbers.ndim == 0 else y
-
-
 # --- as an array or a tensor -----------------------------------------------------------------
 
 
@@ -700,6 +374,8 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any
     if isinstance(x, Tensor):
         return x if dtype is None else e.cast(x, dtype)
     if holds_tensor(x):
+        from fastnn.ops.joining import stack
+
         return stack(x, axis=-1)
     array = as_ndarray(x)
     return array if dtype is None else e.cast(array, dtype)

@@ -1,9 +1,4 @@
-"""Maps: lowered tensors become straight-line steps on tiles of samples, cut at sums over the batch.
-
-What is computed of single samples alone is stage 0. A reduction along the batch ends a stage: what
-is made of its result belongs to the next. Each stage is one map: the steps of all values that are
-asked for in it, each once. What an earlier stage has computed is computed again from the map's
-operands, unless it takes more than two transcendental functions: then it is kept.
+"""Maps: lowered tensors become straight-line steps on tiles of samples.
 
 Registers hold the elements of a tile's samples without gaps. Four forms meet in them: whole
 samples, one number a sample, the same sample for all, one number for all. A number broadcasts by
@@ -16,29 +11,18 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from fastnn.ops.shapes import _reshape
-from fastnn.ops.tensor import Tensor
 from fastnn.program.derive import ancestors
-from fastnn.program.simplify import simplify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    from fastnn.ops.tensor import Tensor
 
 TILE = 512
 """Elements that a register holds at least; whole samples, so it may be more."""
 
-COSTLY = frozenset({
-    "exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "sigmoid", "softplus", "erf", "power",
-})  # fmt: skip
-AGAIN = 2
-"""So many of them are computed again in a later stage rather than kept."""
-
 VECTOR = -1
 """As many elements as fill a vector: all of them are the one number that a register holds."""
-
-ALONG = frozenset({"sum", "prod", "max", "min"})
-OVER_THE_BATCH = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}
-"""Reductions along the batch, and the step that takes in one more row."""
 
 
 @dataclass
@@ -97,146 +81,12 @@ class Map:
         return [r.source for r in self.registers if r.source is not None]
 
 
-@dataclass
-class Reduce:
-    """A reduction along the batch: for each element of a sample one number."""
-
-    step: str
-    source: tuple[Any, ...]  # of the program's tensors
-    result: int  # a tensor without a batch axis
-
-
-@dataclass
-class Sink:
-    """What is asked for: a value, and where it goes."""
-
-    value: Tensor
-    place: tuple[Any, ...]
-
-
-def schedule(sinks: Sequence[Sink], new_tensor: Callable[[int, bool], int]) -> list[Map | Reduce]:
-    """Return maps and reductions that bring every value to its place.
-
-    Parameters
-    ----------
-    sinks : list of Sink
-        Of lowered tensors (`simplify(..., lower=True)`).
-    new_tensor : callable
-        Makes a tensor of the program, of so many elements, with or without a batch axis.
-    """
-    kept: set[int] = set()
-    while True:
-        scheduler = _Scheduler(sinks, new_tensor, kept)
-        again = scheduler.wants_kept()
-        if not again:
-            return scheduler.run()
-        kept |= again
-
-
-class _Scheduler:
-    def __init__(
-        self,
-        sinks: Sequence[Sink],
-        new_tensor: Callable[[int, bool], int],
-        kept: set[int],
-    ) -> None:
-        self.sinks = sinks
-        self.new_tensor = new_tensor
-        self.kept = kept
-        self.order = ancestors([sink.value for sink in sinks])
-        self.rows = {id(t): _of_rows(t) for t in self.order if _ends_stage(t)}
-        self.stage: dict[int, int] = {}
-        for tensor in self.order:
-            stages = [self.stage[id(arg)] for arg in _read(tensor)]
-            self.stage[id(tensor)] = max(stages, default=0) + _ends_stage(tensor)
-        self.places: dict[int, tuple[Any, ...]] = {}  # what has been kept, and batch results
-
-    def wanted(self) -> list[list[Tensor]]:
-        """Return the tensors that each stage has to compute for sinks and later stages."""
-        stages: list[list[Tensor]] = [[] for _ in range(max(self.stage.values(), default=0) + 1)]
-        for sink in self.sinks:
-            stages[self.stage[id(sink.value)]].append(sink.value)
-        for tensor in self.order:
-            if _ends_stage(tensor):
-                stages[self.stage[id(tensor)] - 1].append(self.rows[id(tensor)])
-        return stages
-
-    def wants_kept(self) -> set[int]:
-        """Return ids of tensors that later stages need and that are too dear to compute again."""
-        found: set[int] = set()
-        for stage, tensors in enumerate(self.wanted()):
-            if stage == 0:
-                continue
-            seen: set[int] = set()
-            pending = list(tensors)
-            while pending:
-                tensor = pending.pop()
-                if id(tensor) in seen or id(tensor) in self.kept:
-                    continue
-                seen.add(id(tensor))
-                early = self.stage.get(id(tensor), stage) < stage
-                if early and tensor.batched and tensor.args and _cost(tensor) > AGAIN:
-                    found.add(id(tensor))
-                elif not _ends_stage(tensor):
-                    pending.extend(_read(tensor))
-        return found
-
-    def run(self) -> list[Map | Reduce]:
-        made: list[Map | Reduce] = []
-        for stage, tensors in enumerate(self.wanted()):
-            emitter = _Emitter(self.places)
-            for sink in self.sinks:
-                if self.stage[id(sink.value)] == stage:
-                    emitter.store(sink.value, sink.place)
-            for tensor in self.order:
-                if id(tensor) in self.kept and self.stage[id(tensor)] == stage:
-                    place = ("tensor", self.new_tensor(tensor.elements, True))
-                    emitter.store(tensor, place)
-                    emitter.later[id(tensor)] = place
-            reductions = []
-            for tensor in self.order:
-                if _ends_stage(tensor) and self.stage[id(tensor)] == stage + 1:
-                    rows = self.rows[id(tensor)]
-                    source = rows.attrs.get("source") if rows.op.name == "input" else None
-                    if source is None or source[0] != "tensor":
-                        source = ("tensor", self.new_tensor(rows.elements, True))
-                        emitter.store(rows, source)
-                    result = self.new_tensor(rows.elements, False)
-                    reductions.append(Reduce(OVER_THE_BATCH[tensor.op.name], source, result))
-                    emitter.later[id(tensor)] = ("whole", result)
-            del tensors
-            if emitter.map.steps or emitter.map.prologue:
-                made.append(emitter.finish())
-            made.extend(reductions)
-            self.places |= emitter.later
-        return made
-
-
-def _read(tensor: Tensor) -> tuple[Tensor, ...]:
+def read_by(tensor: Tensor) -> tuple[Tensor, ...]:
     """Return the arguments whose values an operation reads: of some it asks the shape only."""
     return tensor.args[:1] if tensor.op.name == "broadcast_like" else tensor.args
 
 
-def _ends_stage(tensor: Tensor) -> bool:
-    return tensor.op.name in ALONG and tensor.args[0].batched and 0 in tensor.attrs["axes"]
-
-
-def _of_rows(tensor: Tensor) -> Tensor:
-    """Return what a reduction along the batch takes in: reduced along its other axes."""
-    (x,) = tensor.args
-    axes = tuple(k for k in tensor.attrs["axes"] if k != 0)
-    rows = tensor.op(x, axes=axes, keepdims=True) if axes else x
-    if x.fold > 1:
-        rows = _reshape(rows, shape=(None, x.fold, *rows.shape[1:]), fold=1)
-        rows = tensor.op(rows, axes=(1,), keepdims=False)
-    return simplify([rows], lower=True)[0]
-
-
-def _cost(tensor: Tensor) -> int:
-    return sum(t.op.name in COSTLY for t in ancestors([tensor]))
-
-
-class _Emitter:
+class MapBuilder:
     """Writes one map."""
 
     def __init__(self, places: dict[int, tuple[Any, ...]]) -> None:
@@ -288,7 +138,7 @@ class _Emitter:
                     continue
                 found.add(id(tensor))
                 if id(tensor) not in self.places and id(tensor) not in self.made:
-                    pending.extend(_read(tensor))
+                    pending.extend(read_by(tensor))
             self.reach[id(whole)] = found
         return self.reach[id(whole)]
 

@@ -22,7 +22,8 @@ from fastnn.ops.shapes import _reshape
 from fastnn.ops.tensor import NotTraceable, Tensor, without_lines
 from fastnn.program.definition import GradientTerm, LossTerm, MetricTerm, State, Target
 from fastnn.program.derive import ancestors, derive, flat_places
-from fastnn.program.maps import Map, Sink, schedule
+from fastnn.program.maps import Map
+from fastnn.program.schedule import Sink, schedule
 from fastnn.program.simplify import simplify
 from fastnn.program.superops import Crossentropy, crossentropy_of
 from fastnn.program.targets import fit_target
