@@ -97,43 +97,75 @@ def _class(
     check: Callable[..., None] | None,
 ) -> type[RowLoss]:
     """Return the class of a loss: its arguments are the options, then what all losses have."""
+
+    def begin(self: RowLoss, given: dict[str, Any]) -> None:
+        RowLoss.__init__(self, given["name"], given["reduction"], given.get("dtype"))
+        self.options = {key: given.get(key, default) for key, default in defaults.items()}
+        set_options(self, class_name, self.options, check)
+
     usual = {"reduction": "sum_over_batch_size", "name": name, "dtype": None}
-    parameters = [
-        inspect.Parameter(
-            key, inspect.Parameter.POSITIONAL_OR_KEYWORD, default={**defaults, **usual}[key]
-        )
-        for key in order
-    ]
+    arguments = {key: {**defaults, **usual}[key] for key in order}
+    return class_of(class_name, "fastnn.losses", RowLoss, function, arguments, begin)
+
+
+def class_of(
+    class_name: str,
+    module: str,
+    base: type,
+    function: Callable[..., Any],
+    arguments: dict[str, Any],
+    begin: Callable[[Any, dict[str, Any]], None],
+    **members: Any,
+) -> Any:
+    """Return a class that wraps a function.
+
+    Parameters
+    ----------
+    class_name, module : str
+        Where it says it is defined, so that it can be pickled.
+    base : type
+    function : callable
+        Its attribute `function`, and its documentation.
+    arguments : dict
+        Of ``__init__``, in their order, with their defaults.
+    begin : callable
+        Gets the instance and its arguments.
+    members
+        Further attributes of the class.
+    """
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    parameters = [inspect.Parameter(key, kind, default=v) for key, v in arguments.items()]
     signature = inspect.Signature(parameters)
 
-    def __init__(self: RowLoss, *args: Any, **kwargs: Any) -> None:
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         try:
             given = signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{class_name}: {error}; it takes {', '.join(order)}") from None
+            raise TypeError(f"{class_name}: {error}; it takes {', '.join(arguments)}") from None
         given.apply_defaults()
-        values = dict(given.arguments)
-        RowLoss.__init__(self, values["name"], values["reduction"], values.get("dtype"))
-        self.options = {key: values.get(key, default) for key, default in defaults.items()}
-        if check is not None:
-            check(class_name, **self.options)
-        for key, value in self.options.items():
-            setattr(self, key, value)
+        begin(self, given.arguments)
 
     __init__.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD), *parameters]
+        [inspect.Parameter("self", kind), *parameters]
     )
-    return type(
-        class_name,
-        (RowLoss,),
-        {
-            "__doc__": function.__doc__,
-            "__init__": __init__,
-            "__module__": "fastnn.losses",
-            "__qualname__": class_name,
-            "function": staticmethod(function),
-        },
-    )
+    members |= {
+        "__doc__": function.__doc__,
+        "__init__": __init__,
+        "__module__": module,
+        "__qualname__": class_name,
+        "function": staticmethod(function),
+    }
+    return type(class_name, (base,), members)
+
+
+def set_options(
+    instance: Any, who: str, options: dict[str, Any], check: Callable[..., None] | None
+) -> None:
+    """Check the options of a loss or metric, and make them its attributes."""
+    if check is not None:
+        check(who, **options)
+    for key, value in options.items():
+        setattr(instance, key, value)
 
 
 def _matched(who: str, y_true: Any, y_pred: Any, sparse: bool) -> tuple[Any, Any]:

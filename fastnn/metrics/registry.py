@@ -7,6 +7,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from fastnn.losses.base import fitted
+from fastnn.losses.registry import class_of, set_options
 from fastnn.metrics.base import MeanMetricWrapper, RowMetric
 from fastnn.ops.operation import holds_tensor
 
@@ -81,42 +82,16 @@ def mean_of(
         for key, parameter in list(inspect.signature(function).parameters.items())[2:]
         if key not in without
     }
-    order = ["name", "dtype", *defaults]
-    usual = {"name": name or own, "dtype": None, **defaults}
-    parameters = [
-        inspect.Parameter(key, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=usual[key])
-        for key in order
-    ]
-    signature = inspect.Signature(parameters)
 
-    def __init__(self: RowMetric, *args: Any, **kwargs: Any) -> None:
-        try:
-            given = signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{class_name}: {error}; it takes {', '.join(order)}") from None
-        given.apply_defaults()
-        options = {key: given.arguments[key] for key in defaults}
-        if check is not None:
-            check(class_name, **options)
-        MeanMetricWrapper.__init__(self, function, given.arguments["name"], None, **options)
-        for key, value in options.items():
-            setattr(self, key, value)
+    def begin(self: RowMetric, given: dict[str, Any]) -> None:
+        options = {key: given[key] for key in defaults}
+        MeanMetricWrapper.__init__(self, function, given["name"], given["dtype"], **options)
+        set_options(self, class_name, options, check)
 
-    __init__.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD), *parameters]
-    )
-    made = type(
-        class_name,
-        (RowMetric,),
-        {
-            "__doc__": function.__doc__,
-            "__init__": __init__,
-            "__module__": "fastnn.metrics",
-            "__qualname__": class_name,
-            "direction": direction,
-            "function": staticmethod(function),
-        },
-    )
+    made: type[RowMetric] = class_of(
+        class_name, "fastnn.metrics", RowMetric, function,
+        {"name": name or own, "dtype": None, **defaults}, begin, direction=direction,
+    )  # fmt: skip
     FUNCTIONS[own] = function
     CLASSES[class_name] = made
     for known in (own, *aliases):
