@@ -199,3 +199,33 @@ def test_children_forked_while_another_thread_trains(forking):
     finally:
         stop.set()
         worker.join()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+def test_a_metric_in_python_behind_a_batch_in_parts(threads):
+    """Nobody waits for a thread that does not come."""
+
+    class Largest(fastnn.metrics.Metric):
+        def reset_state(self):
+            self.largest = 0.0
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.largest = max(self.largest, float(np.max(y_pred)))
+
+        def result(self):
+            return self.largest
+
+    rows = 4000
+    x = np.linspace(0, 1, rows)[:, None]
+    dense = layers.Dense(1, use_bias=False, kernel_initializer="ones")
+    model = Sequential([fastnn.Input((1,)), dense])
+    model.compile("sgd", "mse", metrics=["mae", Largest()])
+    before = fastnn.get_num_threads()
+    fastnn.set_num_threads(threads)
+    try:
+        for _ in range(3):
+            results = model.evaluate(x, x, batch_size=rows, verbose=0)
+            model.fit(x, x, batch_size=rows, epochs=2, verbose=0)
+    finally:
+        fastnn.set_num_threads(before)
+    assert results == pytest.approx([0, 0, 1])

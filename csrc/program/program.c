@@ -156,12 +156,15 @@ static int pass_in_parts(worker *w, size_t begin) {
 static void write_whole_results(worker *w) {
   const fnn_program *p = w->program;
   const size_t first = w->first, last = w->last;
+  const reach since = w->since;
   w->first = w->last = 0;
   w->in_parts = 1;
+  w->since = ROWS; /* the others do not wait here */
   for (size_t i = 0; w->thread == 0 && w->job->mode != FNN_PREDICT && i < p->n_scoring; i++)
     if (p->scoring[i].code == FNN_MAP)
       FN(fnn_map)(w, &p->scoring[i]);
   w->in_parts = 0;
+  w->since = since;
   w->first = first, w->last = last;
 }
 

@@ -189,6 +189,8 @@ class Scoring:
 
     def retraced(self) -> bool:
         """Whether the losses and metrics of one's own still compute what was traced of them."""
+        if not self.own:
+            return True
         values: list[Tensor] = []
         with without_lines():
             for term in self.program.losses:

@@ -231,7 +231,7 @@ class Fitting(Compilable):
             train, validation = data.part(0, kept), data.part(kept, data.rows)
         if class_weight is not None:
             train = _weighted(train, class_weight, self.output_names, "fit")
-        program = self._engines.build(self, compiled, train)
+            program = self._engines.build(self, compiled, train)
         advise(program, data, split=kept is not None)
         return train, validation
 
