@@ -134,9 +134,9 @@ FNN_INLINE vec floor_divide_of(vec a, vec b) {
 void KERNEL(map)(const fnn_step *steps, size_t count, real *const *registers, size_t rows) {
   for (const fnn_step *s = steps; s < steps + count; s++) {
     real *to = registers[s->to];
-    /* Any register in place of one that is unused. */
-    const real *a = registers[s->a < 0 ? 0 : s->a], *b = registers[s->b < 0 ? 0 : s->b];
-    const real *c = registers[s->c < 0 ? 0 : s->c];
+    /* `to` in place of what is unused: in a prologue other registers may have no memory yet. */
+    const real *a = s->a < 0 ? to : registers[s->a], *b = s->b < 0 ? to : registers[s->b];
+    const real *c = s->c < 0 ? to : registers[s->c];
     const size_t a_next = s->uniform & 1 ? 0 : LANES, b_next = s->uniform & 2 ? 0 : LANES;
     const size_t c_next = s->uniform & 4 ? 0 : LANES;
     size_t n = s->by_row == 1 ? s->outer * rows : s->outer;

@@ -114,6 +114,7 @@ void FN(fnn_reduce)(worker *w, const fnn_op *op) {
   const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
   const size_t size = size_of(x);
   enter(w, WHOLE);
+  w->values_visible = 0;
   if (size == 1 && x->stride == 1) {
     const fnn_step step = {.code = op->kind == FNN_STEP_ADD        ? FNN_STEP_SUM
                                    : op->kind == FNN_STEP_MULTIPLY ? FNN_STEP_PROD
