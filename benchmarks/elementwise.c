@@ -10,8 +10,8 @@
 #include <time.h>
 
 #include "../csrc/kernels/activations.c"
+#include "../csrc/kernels/crossentropy.c"
 #include "../csrc/kernels/elementwise.c"
-#include "../csrc/kernels/losses.c"
 #include "../csrc/kernels/updates.c"
 
 #define ROW 512
@@ -20,7 +20,6 @@
 #define ARRAYS 5
 
 static real *arrays[ARRAYS]; /* x, y, and what else a kernel reads and writes */
-static const fnn_row_options options = {.delta = 1, .threshold = 0.5};
 
 typedef struct {
   const char *group, *name;
@@ -42,9 +41,9 @@ static void backward(int activation, size_t n) {
   (arrays[1], arrays[2], activation >= FNN_SILU && activation < FNN_SOFTMAX ? arrays[0] : NULL,
    arrays[0], activation, (real)0.2, n / ROW, ROW, ROW, ROW, 0);
 }
-static void loss(int kind, size_t n) {
-  KERNEL(loss_rows)(kind, arrays[3], arrays[2], NULL, arrays[0], ROW, arrays[1], ROW, (real)0.01,
-                    &options, n / ROW, ROW, 0);
+static void crossentropy(int kind, size_t n) {
+  KERNEL(crossentropy)(kind, arrays[3], arrays[2], NULL, arrays[0], ROW, arrays[1], ROW, (real)0.01,
+                       n / ROW, ROW, 0);
 }
 static void update(int rule, size_t n) {
   static const double c[FNN_COEFFICIENTS] = {0, 1e-9, 0.9, 0.999, 1e-7};
@@ -108,13 +107,9 @@ static const kernel kernels[] = {
     ACTIVATION(FNN_MISH, "mish"),
     ACTIVATION(FNN_SOFTMAX, "softmax"),
     ACTIVATION(FNN_LOG_SOFTMAX, "log_softmax"),
-    {"loss", "mean_squared_error", loss, FNN_MEAN_SQUARED_ERROR, 2, 1},
-    {"loss", "mean_absolute_error", loss, FNN_MEAN_ABSOLUTE_ERROR, 2, 1},
-    {"loss", "huber", loss, FNN_HUBER, 2, 1},
-    {"loss", "binary_crossentropy", loss, FNN_BINARY_CROSSENTROPY, 2, 1},
-    {"loss", "binary_crossentropy, logits", loss, FNN_BINARY_CROSSENTROPY_LOGITS, 2, 1},
-    {"loss", "categorical_crossentropy", loss, FNN_CATEGORICAL_CROSSENTROPY, 2, 1},
-    {"loss", "categorical_crossentropy, logits", loss, FNN_CATEGORICAL_CROSSENTROPY_LOGITS, 2, 1},
+    {"loss", "binary crossentropy", crossentropy, FNN_CROSSENTROPY_BINARY, 2, 1},
+    {"loss", "categorical crossentropy", crossentropy, FNN_CROSSENTROPY_CATEGORICAL, 2, 1},
+    {"loss", "sparse crossentropy", crossentropy, FNN_CROSSENTROPY_SPARSE_CATEGORICAL, 1, 1},
     {"update", "SGD", update, FNN_SGD, 2, 1},
     {"update", "SGD, momentum", update, FNN_MOMENTUM, 3, 2},
     {"update", "SGD, Nesterov", update, FNN_NESTEROV, 3, 2},

@@ -1,4 +1,4 @@
-"""Times every activation, loss gradient and optimizer update against a copy of its operands.
+"""Times every activation, crossentropy and optimizer update against a copy of its operands.
 
     python benchmarks/elementwise.py
 

@@ -19,53 +19,50 @@ extern "C" {
 
 typedef enum { FNN_F32 = 0, FNN_F64 = 1 } fnn_type;
 
-/* Activations. `slope` is their one parameter: alpha of elu, negative slope of leaky_relu. */
-typedef enum {
-  FNN_LINEAR = 0, FNN_RELU, FNN_LEAKY_RELU, FNN_RELU6, FNN_SIGMOID, FNN_HARD_SIGMOID, FNN_TANH,
-  FNN_SOFTPLUS, FNN_SOFTSIGN, FNN_ELU, FNN_SELU, FNN_EXPONENTIAL, FNN_SILU, FNN_GELU, FNN_MISH,
-  FNN_SOFTMAX, FNN_LOG_SOFTMAX,
-  FNN_ACTIVATIONS
-} fnn_activation;
+/* The numbers of what has a name: the lists of ops.def, in its order. */
 
-/* Losses and metrics: one value for every row of a prediction. */
-typedef enum {
-  FNN_MEAN_SQUARED_ERROR = 0, FNN_MEAN_ABSOLUTE_ERROR, FNN_HUBER,
-  FNN_BINARY_CROSSENTROPY, FNN_CATEGORICAL_CROSSENTROPY, FNN_SPARSE_CATEGORICAL_CROSSENTROPY,
-  FNN_BINARY_CROSSENTROPY_LOGITS, FNN_CATEGORICAL_CROSSENTROPY_LOGITS,
-  FNN_SPARSE_CATEGORICAL_CROSSENTROPY_LOGITS,
-  FNN_LOSSES,
-  FNN_ACCURACY = FNN_LOSSES, FNN_BINARY_ACCURACY, FNN_CATEGORICAL_ACCURACY,
-  FNN_SPARSE_CATEGORICAL_ACCURACY,
-  FNN_ROW_VALUES
-} fnn_row_value;
-
-/* Optimizer rules. c[0] is the decoupled weight decay times the learning rate (w -= w c[0] comes
- * first), c[1] the step size; the rest as named. g gradient, m and v slots. */
-typedef enum {
-  FNN_SGD = 0,   /*                    w -= c1 g                                                */
-  FNN_MOMENTUM,  /* c2=mu              m = mu m - c1 g;  w += m                                 */
-  FNN_NESTEROV,  /* c2=mu              m = mu m - c1 g;  w += mu m - c1 g                       */
-  FNN_RMSPROP,   /* c2=rho c3=eps      v += (g g - v)(1-rho); w -= c1 g / sqrt(v + eps)         */
-  FNN_RMSPROP_MOMENTUM, /* + c4=mu     m = mu m + c1 g / sqrt(v + eps); w -= m  (slots v, m)    */
-  FNN_RMSPROP_CENTERED, /* as RMSPROP  a += (g - a)(1-rho); sqrt(v - a a + eps) (slots v, a)    */
-  FNN_RMSPROP_CENTERED_MOMENTUM, /*    both                                     (slots v, m, a) */
-  FNN_ADAM,      /* c2=b1 c3=b2 c4=eps m += (g-m)(1-b1); v += (g g-v)(1-b2);
-                                       w -= c1 m/(sqrt(v)+eps)                  (slots m, v)    */
-  FNN_AMSGRAD,   /* as ADAM            h = max(h, v);    w -= c1 m/(sqrt(h)+eps) (slots m, v, h) */
-  FNN_RULES
-} fnn_rule;
-#define FNN_MAX_SLOTS 3
-#define FNN_COEFFICIENTS 8
-
-/* What a step of a map does: FNN_STEP_ADD ... (ops.def). */
+/* What a step of a map does. */
 typedef enum {
 #define FNN_STEP(NAME, name) FNN_STEP_##NAME,
 #include "ops.def"
   FNN_STEPS
 } fnn_step_code;
 
-/* The name of a code; NULL if there is none of this number. */
-const char *fnn_step_name(int i);
+/* Activations. `slope` is their one parameter: alpha of elu, negative slope of leaky_relu. */
+typedef enum {
+#define FNN_ACTIVATION(NAME, name) FNN_##NAME,
+#include "ops.def"
+  FNN_ACTIVATIONS
+} fnn_activation;
+
+/* Optimizer rules: ops.def has their formulas. */
+typedef enum {
+#define FNN_RULE(NAME, name) FNN_##NAME,
+#include "ops.def"
+  FNN_RULES
+} fnn_rule;
+#define FNN_MAX_SLOTS 3
+#define FNN_COEFFICIENTS 8
+
+/* How an elementwise merge of two tensors combines them. */
+typedef enum {
+#define FNN_MERGE_KIND(NAME, name) FNN_##NAME,
+#include "ops.def"
+  FNN_MERGES
+} fnn_merge;
+
+/* Crossentropies of rows, from logits. */
+typedef enum {
+#define FNN_CROSSENTROPY_KIND(NAME, name) FNN_CROSSENTROPY_##NAME,
+#include "ops.def"
+  FNN_CROSSENTROPIES
+} fnn_crossentropy;
+
+/* The name of number i of a list; NULL if there is none. */
+typedef enum {
+  FNN_LIST_STEPS = 0, FNN_LIST_ACTIVATIONS, FNN_LIST_RULES, FNN_LIST_MERGES, FNN_LIST_CROSSENTROPIES
+} fnn_list;
+const char *fnn_name(fnn_list list, int i);
 
 /* One step of a map: straight-line code on registers, which hold the elements of a tile of samples
  * (or, of what is the same for all samples, the elements themselves) without gaps; kernels/map.c
@@ -81,9 +78,6 @@ typedef struct {
   size_t start, length;        /* slice, place, swap, pick, matmul */
   ptrdiff_t stride;            /* slice, place */
 } fnn_step;
-
-/* How an elementwise merge of two tensors combines them. */
-typedef enum { FNN_ADD = 0, FNN_SUBTRACT, FNN_MULTIPLY, FNN_MAXIMUM, FNN_MINIMUM } fnn_merge;
 
 /* Element types of the arrays that a program reads its rows from. */
 typedef enum {
@@ -152,7 +146,7 @@ typedef enum {
   FNN_UPDATE,          /* one optimizer step of `kernel`, from its gradient */
   FNN_MAP,             /* the steps of `map` on every sample */
   FNN_REDUCE,          /* y = the samples of x taken together, one after the other, by step `kind` */
-  FNN_CROSSENTROPY,    /* y = row values `kind` of prediction x and target z, and their gradient */
+  FNN_CROSSENTROPY,    /* y = crossentropy `kind` of logits x, targets z; also x's gradient */
   FNN_OPERATIONS
 } fnn_code;
 
@@ -198,13 +192,12 @@ typedef struct {
   int32_t derivative;           /* dense backward: multiply dx by this activation's derivative */
   int32_t derivative_done;      /* dense backward: dy has been multiplied already */
   int32_t folded;               /* forward: left out when losses run; a loss writes y instead */
-  int32_t kind;                 /* reduce: fnn_step_code; crossentropy: fnn_row_value */
+  int32_t kind;                 /* reduce: fnn_step_code; crossentropy: fnn_crossentropy */
   int32_t probability, weights; /* crossentropy: tensors; the output of a folded operation */
   int32_t by_samples;           /* crossentropy: the gradient is divided by the number of rows */
   int32_t phase, index;         /* the caller's own: what callback is told */
   double a, b;                  /* crossentropy, a: the loss's weight */
   double derivative_slope;
-  double smoothing, delta, threshold; /* crossentropy */
   size_t outer, inner, row, offset; /* concatenate */
   const fnn_map *map;
 } fnn_op;

@@ -1,10 +1,36 @@
-/* The names of operations, by number: of the lists in ops.def. */
+/* The names of operations, by number: the lists of ops.def. */
 #include "fastnn.h"
 
-const char *fnn_step_name(int i) {
-  static const char *const names[] = {
+const char *fnn_name(fnn_list list, int i) {
+  static const char *const steps[] = {
 #define FNN_STEP(NAME, name) #name,
 #include "ops.def"
   };
-  return i >= 0 && i < FNN_STEPS ? names[i] : NULL;
+  static const char *const activations[] = {
+#define FNN_ACTIVATION(NAME, name) #name,
+#include "ops.def"
+  };
+  static const char *const rules[] = {
+#define FNN_RULE(NAME, name) #name,
+#include "ops.def"
+  };
+  static const char *const merges[] = {
+#define FNN_MERGE_KIND(NAME, name) #name,
+#include "ops.def"
+  };
+  static const char *const crossentropies[] = {
+#define FNN_CROSSENTROPY_KIND(NAME, name) #name,
+#include "ops.def"
+  };
+  static const struct {
+    const char *const *names;
+    int count;
+  } lists[] = {
+      [FNN_LIST_STEPS] = {steps, FNN_STEPS},
+      [FNN_LIST_ACTIVATIONS] = {activations, FNN_ACTIVATIONS},
+      [FNN_LIST_RULES] = {rules, FNN_RULES},
+      [FNN_LIST_MERGES] = {merges, FNN_MERGES},
+      [FNN_LIST_CROSSENTROPIES] = {crossentropies, FNN_CROSSENTROPIES},
+  };
+  return i >= 0 && i < lists[list].count ? lists[list].names[i] : NULL;
 }

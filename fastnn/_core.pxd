@@ -20,6 +20,9 @@ cdef extern from "fastnn.h" nogil:
         FNN_SRC_F32, FNN_SRC_F64, FNN_SRC_U8, FNN_SRC_I8, FNN_SRC_U16, FNN_SRC_I16
         FNN_SRC_U32, FNN_SRC_I32, FNN_SRC_U64, FNN_SRC_I64, FNN_SRC_BOOL
         FNN_MAX_SLOTS, FNN_MAX_DIMENSIONS, FNN_COEFFICIENTS
+    ctypedef enum fnn_list:
+        FNN_LIST_STEPS, FNN_LIST_ACTIVATIONS, FNN_LIST_RULES, FNN_LIST_MERGES
+        FNN_LIST_CROSSENTROPIES
     ctypedef struct fnn_tensor:
         void *value
         void *grad
@@ -50,7 +53,7 @@ cdef extern from "fastnn.h" nogil:
         int32_t code, backward, x, z, y, kernel, bias, activation, merge, stream
         int32_t x_mode, z_mode, kernel_mode, bias_mode, derivative, derivative_done, folded
         int32_t kind, probability, weights, by_samples, phase, index
-        double a, b, derivative_slope, smoothing, delta, threshold
+        double a, b, derivative_slope
         size_t outer, inner, row, offset
         const fnn_map *map
     ctypedef struct fnn_sum:
@@ -90,7 +93,7 @@ cdef extern from "fastnn.h" nogil:
         int threads, look, fixed
     int FNN_TIME_GATHER, FNN_TIME_LOSSES, FNN_TIME_SUMS, FNN_TIME_OPERATIONS
     bint fnn_is_sparse(fnn_type, float, size_t)
-    const char *fnn_step_name(int)
+    const char *fnn_name(fnn_list, int)
     size_t fnn_times(const fnn_program *)
     double fnn_peak_flops(fnn_type, int) nogil
     double fnn_peak_bytes(int) nogil

@@ -3,7 +3,12 @@ from typing import Any
 
 import numpy as np
 
-def steps() -> dict[str, int]: ...
+STEPS: dict[str, int]
+ACTIVATIONS: dict[str, int]
+RULES: dict[str, int]
+MERGES: dict[str, int]
+CROSSENTROPIES: dict[str, int]
+
 def isa() -> str: ...
 def isas() -> list[str]: ...
 def set_isa(name: str) -> None: ...
@@ -65,14 +70,11 @@ def activation_forward(y: np.ndarray, x: np.ndarray, activation: str, slope: flo
 def activation_backward(
     dx: np.ndarray, dy: np.ndarray, x: np.ndarray, y: np.ndarray, activation: str, slope: float
 ) -> None: ...
-def row_values(
+def crossentropy(
     values: np.ndarray,
     kind: str,
     target: np.ndarray,
-    prediction: np.ndarray,
-    smoothing: float,
-    delta: float,
-    threshold: float,
+    logits: np.ndarray,
     gradient: np.ndarray | None = None,
     scale: float = 1.0,
 ) -> None: ...

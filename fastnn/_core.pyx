@@ -20,19 +20,23 @@ from libc.string cimport memset
 
 import numpy as np
 
-from fastnn.operations import ACTIVATIONS, COEFFICIENTS, MERGES, ROW_VALUES, RULES
+from fastnn.operations import COEFFICIENTS
 from fastnn.variable import aligned_zeros, row_stride
 
 
-def steps():
-    """Return the number of each step of a map, by name."""
-    numbers = {}
-    while fnn_step_name(len(numbers)) != NULL:
-        numbers[fnn_step_name(len(numbers)).decode()] = len(numbers)
-    return numbers
+cdef dict numbers(fnn_list which):
+    """Return the number of each name in a list of ops.def."""
+    found = {}
+    while fnn_name(which, len(found)) != NULL:
+        found[fnn_name(which, len(found)).decode()] = len(found)
+    return found
 
 
-STEPS = steps()
+STEPS = numbers(FNN_LIST_STEPS)
+ACTIVATIONS = numbers(FNN_LIST_ACTIVATIONS)
+RULES = numbers(FNN_LIST_RULES)
+MERGES = numbers(FNN_LIST_MERGES)
+CROSSENTROPIES = numbers(FNN_LIST_CROSSENTROPIES)
 
 
 # ---- process-wide settings --------------------------------------------------------------------

@@ -82,7 +82,7 @@ def dense_forward(y, x, kernel, bias, str activation, double slope):
     tensor_of(&tensors[1], y)
     param_of(&params[0], kernel)
     op.code, op.kernel = FNN_DENSE, 0
-    op.activation, op.a = ACTIVATIONS.index(activation), slope
+    op.activation, op.a = ACTIVATIONS[activation], slope
     if bias is not None:
         param_of(&params[1], bias)
         op.bias = 1
@@ -120,7 +120,7 @@ def activation_forward(y, x, str activation, double slope):
     clear(&program, &op, x.dtype == np.float64)
     tensor_of(&tensors[0], x)
     tensor_of(&tensors[1], y)
-    op.code, op.activation, op.a = FNN_ACTIVATE, ACTIVATIONS.index(activation), slope
+    op.code, op.activation, op.a = FNN_ACTIVATE, ACTIVATIONS[activation], slope
     program.tensors = tensors
     program.ops, program.n_ops = &op, 1
     run_once(&program, FNN_PREDICT, x.shape[0])
@@ -134,29 +134,27 @@ def activation_backward(dx, dy, x, y, str activation, double slope):
     clear(&program, &op, x.dtype == np.float64)
     tensor_of(&tensors[0], x, dx)
     tensor_of(&tensors[1], y, dy)
-    op.code, op.activation, op.a = FNN_ACTIVATE, ACTIVATIONS.index(activation), slope
+    op.code, op.activation, op.a = FNN_ACTIVATE, ACTIVATIONS[activation], slope
     op.backward, op.x_mode = 1, FNN_OVERWRITE
     program.tensors = tensors
     program.backward, program.n_backward = &op, 1
     run_once(&program, FNN_TRAIN, x.shape[0])
 
 
-def row_values(values, str kind, target, prediction, double smoothing, double delta,
-               double threshold, gradient=None, double scale=1.0):
-    """values[i] = loss or metric of row i; gradient[i] = scale dvalues[i]/dprediction[i]."""
+def crossentropy(values, str kind, target, logits, gradient=None, double scale=1.0):
+    """values[i] = crossentropy of row i; gradient[i] = scale dvalues[i]/dlogits[i]."""
     cdef fnn_program program
     cdef fnn_op op
     cdef fnn_tensor tensors[3]
-    clear(&program, &op, prediction.dtype == np.float64)
-    tensor_of(&tensors[0], prediction, gradient)
+    clear(&program, &op, logits.dtype == np.float64)
+    tensor_of(&tensors[0], logits, gradient)
     tensor_of(&tensors[1], target)
     tensor_of(&tensors[2], values.reshape(-1, 1))
-    op.code, op.kind = FNN_CROSSENTROPY, ROW_VALUES.index(kind)
+    op.code, op.kind = FNN_CROSSENTROPY, CROSSENTROPIES[kind]
     op.x, op.z, op.y = 0, 1, 2
     op.probability = op.weights = -1
     op.x_mode = FNN_SKIP if gradient is None else FNN_OVERWRITE
     op.a = scale
-    op.smoothing, op.delta, op.threshold = smoothing, delta, threshold
     program.tensors = tensors
     program.scoring, program.n_scoring = &op, 1
-    run_once(&program, FNN_EVALUATE if gradient is None else FNN_TRAIN, prediction.shape[0])
+    run_once(&program, FNN_EVALUATE if gradient is None else FNN_TRAIN, logits.shape[0])

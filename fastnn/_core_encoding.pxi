@@ -118,7 +118,7 @@ cdef class EncodedProgram:
             p.rows, p.columns, p.ld = variable.rows, variable.columns, variable.buffer.shape[1]
             self.keep.append(variable.buffer)
         if self.learns and program.optimizer is not None:
-            self.c.rule = RULES.index(program.optimizer.rule)
+            self.c.rule = RULES[program.optimizer.rule]
             for variable in program.trainable:
                 p = &self.c.params[self.param(variable)]
                 for s, slot in enumerate(program.optimizer.slots(variable)):
@@ -175,15 +175,15 @@ cdef class EncodedProgram:
             c.bias_mode = modes[1] if len(modes) > 1 else FNN_SKIP
         if kind == "dense":
             c.code = FNN_DENSE
-            c.activation = ACTIVATIONS.index(attrs["activation"])
+            c.activation = ACTIVATIONS[attrs["activation"]]
             c.a = attrs.get("slope", 0.0)
             if "derivative" in attrs:
-                c.derivative = ACTIVATIONS.index(attrs["derivative"][0])
+                c.derivative = ACTIVATIONS[attrs["derivative"][0]]
                 c.derivative_slope = attrs["derivative"][1]
             c.derivative_done = bool(attrs.get("derivative_done"))
         elif kind == "activation":
             c.code = FNN_ACTIVATE
-            c.activation = ACTIVATIONS.index(attrs["activation"])
+            c.activation = ACTIVATIONS[attrs["activation"]]
             c.a = attrs.get("slope", 0.0)
         elif kind == "prelu":
             c.code = FNN_PRELU
@@ -200,7 +200,7 @@ cdef class EncodedProgram:
             c.offset = sum(inner[:part])
         elif kind == "merge":
             c.code = FNN_MERGE
-            c.merge = MERGES.index(attrs["merge"])
+            c.merge = MERGES[attrs["merge"]]
             c.z = op.inputs[1]
             if backward:
                 c.z_mode = op.input_modes[1]
@@ -237,7 +237,7 @@ cdef class EncodedProgram:
                 c.code, c.kind = FNN_REDUCE, STEPS[attrs["step"]]
                 c.x, c.y = op.inputs[0], op.output
             elif op.kind == "crossentropy":
-                c.code, c.kind = FNN_CROSSENTROPY, ROW_VALUES.index(attrs["kernel"])
+                c.code, c.kind = FNN_CROSSENTROPY, CROSSENTROPIES[attrs["kind"]]
                 c.x, c.y = op.inputs[0], op.output
                 c.z = self.first_target + attrs["target"]
                 c.probability = attrs["probability"]

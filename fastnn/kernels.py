@@ -26,7 +26,7 @@ import numpy as np
 
 from fastnn import _core
 from fastnn.missing import explain_missing
-from fastnn.operations import ACTIVATIONS, FROM_OUTPUT, LOSSES, ROW_VALUES
+from fastnn.operations import ACTIVATIONS, FROM_OUTPUT
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -229,84 +229,75 @@ def activation_gradient(
     return dx
 
 
-def row_values(
-    kind: str,
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    label_smoothing: float = 0.0,
-    delta: float = 1.0,
-    threshold: float = 0.5,
-) -> np.ndarray:
-    """Return a loss or metric of every row.
+def crossentropy(kind: str, y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
+    """Return the crossentropy of every row, from logits.
 
     Parameters
     ----------
-    kind : str
-        One of `fastnn.operations.ROW_VALUES`; those that end in ``_logits`` take logits.
+    kind : {"binary", "categorical", "sparse_categorical"}
+        The mean over independent features (behind a sigmoid), or the sum over classes (behind a
+        softmax).
     y_true : array
-        Shape (..., features) like `y_pred`; for the sparse kinds integer labels of shape (...).
+        Shape (..., features) like `y_pred`; for the sparse kind integer labels of shape (...), of
+        which those that name no class give NaN.
     y_pred : array, shape (..., features)
-    label_smoothing : float
-        Of the crossentropies.
-    delta : float
-        Of huber.
-    threshold : float
-        Of binary_accuracy.
+        Logits.
 
     Returns
     -------
     ndarray, shape (...)
+
+    Raises
+    ------
+    ValueError
+        If the kind is unknown or the shapes do not fit.
+
+    Examples
+    --------
+    >>> from fastnn import kernels
+    >>> kernels.crossentropy("sparse_categorical", [1], [[0.0, 0.0]])
+    array([0.6931472], dtype=float32)
     """
-    options = (float(label_smoothing), float(delta), float(threshold))
-    target, prediction, values = _pair("row_values", kind, ROW_VALUES, y_true, y_pred)
-    _core.row_values(values, kind, target, _rows(prediction), *options)
-    return values.reshape(prediction.shape[:-1])
+    target, logits, values = _pair("crossentropy", kind, y_true, y_pred)
+    _core.crossentropy(values, kind, target, _rows(logits))
+    return values.reshape(logits.shape[:-1])
 
 
-def loss_gradient(
-    kind: str,
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
-    *,
-    scale: float | None = None,
-    label_smoothing: float = 0.0,
-    delta: float = 1.0,
+def crossentropy_gradient(
+    kind: str, y_true: ArrayLike, y_pred: ArrayLike, *, scale: float | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return a loss of every row, and the gradient of the predictions.
+    """Return the crossentropy of every row, and the gradient of the logits.
 
     Parameters
     ----------
-    kind : str
-        One of `fastnn.operations.LOSSES`, ``"sparse_categorical_crossentropy_logits"`` for example.
-    y_true, y_pred : array
-        As in `row_values`.
+    kind, y_true, y_pred
+        As in `crossentropy`.
     scale : float, optional
         The factor of the gradient; by default 1/rows, which makes it that of the mean loss.
-    label_smoothing, delta : float
-        As in `row_values`.
 
     Returns
     -------
     values : ndarray, shape (...)
     gradient : ndarray, shape (..., features)
 
+    Raises
+    ------
+    ValueError
+        If the kind is unknown or the shapes do not fit.
+
     Examples
     --------
     >>> from fastnn import kernels
-    >>> values, gradient = kernels.loss_gradient("mean_squared_error", [[0.0]], [[3.0]])
+    >>> values, gradient = kernels.crossentropy_gradient("binary", [[1.0]], [[0.0]])
     >>> values, gradient
-    (array([9.], dtype=float32), array([[6.]], dtype=float32))
+    (array([0.6931472], dtype=float32), array([[-0.5]], dtype=float32))
     """
-    target, prediction, values = _pair("loss_gradient", kind, LOSSES, y_true, y_pred)
+    target, logits, values = _pair("crossentropy_gradient", kind, y_true, y_pred)
     if scale is None:
         scale = 1.0 / max(len(values), 1)
-    gradient = np.empty_like(prediction)
-    _core.row_values(
-        values, kind, target, _rows(prediction), float(label_smoothing), float(delta), 0.5,
-        _rows(gradient), float(scale),
-    )  # fmt: skip
-    return values.reshape(prediction.shape[:-1]), gradient
+    gradient = np.empty_like(logits)
+    _core.crossentropy(values, kind, target, _rows(logits), _rows(gradient), float(scale))
+    return values.reshape(logits.shape[:-1]), gradient
 
 
 # ---- operands -----------------------------------------------------------------------------------
@@ -373,21 +364,21 @@ def _slope(who: str, name: str, slope: float | None) -> float:
 
 
 def _pair(
-    who: str, kind: str, kinds: tuple[str, ...], y_true: Any, y_pred: Any
+    who: str, kind: str, y_true: Any, y_pred: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    if kind not in kinds:
-        raise ValueError(f"{who}: expected a kind of {kinds}, got {kind!r}")
+    if kind not in _core.CROSSENTROPIES:
+        raise ValueError(f"{who}: expected a kind of {tuple(_core.CROSSENTROPIES)}, got {kind!r}")
     dtype = _dtype(y_pred)
-    target, prediction = _array(y_true, dtype), _array(y_pred, dtype)
-    rows = _rows(prediction)
-    if kind.startswith("sparse"):
-        if target.shape not in (prediction.shape[:-1], (*prediction.shape[:-1], 1)):
-            _same(who, "labels of shape", prediction.shape[:-1], target.shape)
+    target, logits = _array(y_true, dtype), _array(y_pred, dtype)
+    rows = _rows(logits)
+    if kind == "sparse_categorical":
+        if target.shape not in (logits.shape[:-1], (*logits.shape[:-1], 1)):
+            _same(who, "labels of shape", logits.shape[:-1], target.shape)
         target = target.reshape(len(rows), 1)
     else:
-        _same(who, "y_true of shape", prediction.shape, target.shape)
+        _same(who, "y_true of shape", logits.shape, target.shape)
         target = _rows(target)
-    return target, prediction, np.empty(len(rows), dtype)
+    return target, logits, np.empty(len(rows), dtype)
 
 
 explain_missing(__name__)

@@ -82,29 +82,18 @@ ACTIVATIONS = (
     "linear", "relu", "leaky_relu", "relu6", "sigmoid", "hard_sigmoid", "tanh", "softplus",
     "softsign", "elu", "selu", "exponential", "silu", "gelu", "mish", "softmax", "log_softmax",
 )  # fmt: skip
-"""Kinds of activation; their position is their number in C (fnn_activation)."""
+"""Kinds of activation."""
 
 FROM_OUTPUT = frozenset(ACTIVATIONS) - {"silu", "gelu", "mish"}
 """Activations whose derivative can be had from their output: the input need not be kept."""
 
 ELEMENTWISE = frozenset(ACTIVATIONS) - {"softmax", "log_softmax"}
 
-ROW_VALUES = (
-    "mean_squared_error", "mean_absolute_error", "huber",
-    "binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy",
-    "binary_crossentropy_logits", "categorical_crossentropy_logits",
-    "sparse_categorical_crossentropy_logits",
-    "accuracy", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy",
-)  # fmt: skip
-"""Losses and metrics that give one value for each row; position = fnn_row_value in C."""
-
-LOSSES = ROW_VALUES[:9]
-
 RULES = (
     "sgd", "momentum", "nesterov", "rmsprop", "rmsprop_momentum", "rmsprop_centered",
     "rmsprop_centered_momentum", "adam", "amsgrad",
 )  # fmt: skip
-"""Optimizer rules; position = fnn_rule in C, which states the formulas."""
+"""Optimizer rules; csrc/ops.def states the formulas."""
 
 RULE_SLOTS = {
     "sgd": (),

@@ -3,15 +3,12 @@
 import numpy as np
 import pytest
 
-from fastnn import _core, kernels
+from fastnn import _core, kernels, losses
 from fastnn.numpy_engine import activations as twin
-from fastnn.numpy_engine import losses as twin_losses
-from fastnn.operations import ACTIVATIONS, FROM_OUTPUT, LOSSES, ROW_VALUES
+from fastnn.operations import ACTIVATIONS, FROM_OUTPUT
 
 SIZES = (1, 5, 6, 7, 15, 16, 17, 33, 100)
 TYPES = ("float32", "float64")
-
-
 
 
 def tolerance(dtype, k=1):
@@ -88,32 +85,28 @@ def test_activations(isa, name, dtype):
 
 
 @pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize("kind", ROW_VALUES)
-def test_row_values_and_gradients(isa, kind, dtype):
+@pytest.mark.parametrize("kind", _core.CROSSENTROPIES)
+def test_crossentropies(isa, kind, dtype):
     rng = np.random.default_rng(4)
     for n in SIZES:
-        p = rng.uniform(0.05, 0.95, (7, n)).astype(dtype)
-        if kind.endswith("logits"):
-            p = (8 * p - 4).astype(dtype)
-        if kind.startswith("sparse"):
-            t = rng.integers(0, n, (7, 1))
-        elif "categorical" in kind:
-            t = np.eye(n)[rng.integers(0, n, 7)]
+        x = rng.uniform(-4, 4, (7, n)).astype(dtype)
+        labels = rng.integers(0, n, 7)
+        t = rng.integers(0, 2, (7, n)) if kind == "binary" else np.eye(n)[labels]
+        exact = x.astype("float64")
+        if kind == "binary":
+            p, share = twin.sigmoid(exact), 1 / n
+            expected = losses.binary_crossentropy(t.astype("float64"), exact, from_logits=True)
         else:
-            t = rng.integers(0, 2, (7, n))
-        exact = p.astype("float64"), t.astype("float64")
-        smoothings = (0.0, 0.2) if "crossentropy" in kind and "sparse" not in kind else (0.0,)
-        for smoothing in smoothings:
-            options = {"smoothing": smoothing, "delta": 0.5, "threshold": 0.5}
-            given = {"label_smoothing": smoothing, "delta": 0.5}
-            expected = twin_losses.ROW_VALUES[kind](exact[1], exact[0], options)
-            values = kernels.row_values(kind, t, p, **given)
-            np.testing.assert_allclose(values, expected, **tolerance(dtype, 20))
-            if kind in LOSSES:
-                values, gradient = kernels.loss_gradient(kind, t, p, scale=1.0, **given)
-                np.testing.assert_allclose(values, expected, **tolerance(dtype, 20))
-                expected_gradient = twin_losses.ROW_GRADIENTS[kind](exact[1], exact[0], options)
-                np.testing.assert_allclose(gradient, expected_gradient, **tolerance(dtype, 50))
+            p, share = twin.softmax(exact), 1
+            expected = losses.categorical_crossentropy(t, exact, from_logits=True)
+        given = labels if kind == "sparse_categorical" else t
+        values = kernels.crossentropy(kind, given, x)
+        np.testing.assert_allclose(values, expected, **tolerance(dtype, 20))
+        same, gradient = kernels.crossentropy_gradient(kind, given, x, scale=1.0)
+        assert same.tobytes() == values.tobytes()
+        np.testing.assert_allclose(gradient, share * (p - t), **tolerance(dtype, 50))
+        mean = kernels.crossentropy_gradient(kind, given, x)[1]
+        np.testing.assert_allclose(mean, gradient / 7, **tolerance(dtype))
 
 
 def test_the_same_bits_on_every_instruction_set_and_thread_count():
@@ -133,7 +126,7 @@ def test_the_same_bits_on_every_instruction_set_and_thread_count():
                 kernels.activation_gradient(dy, x[:, :97], made[k], name)
                 for k, name in enumerate(ACTIVATIONS)
             ]
-            made += kernels.loss_gradient("sparse_categorical_crossentropy_logits", labels, logits)
+            made += kernels.crossentropy_gradient("sparse_categorical", labels, logits)
             results.add(b"".join(a.tobytes() for a in made))
     _core.set_num_threads(0)
     _core.set_isa(before)
@@ -190,8 +183,9 @@ def test_operands_of_other_types_orders_and_ranks():
                                         out=(np.ones((2, 3)), np.ones((3, 3)), np.ones(4))),
          r"expected out to be C-contiguous, of shape \(3,\)"),
         (lambda: kernels.activation_gradient(np.ones(3), np.ones(3), None, "relu"), "from y"),
-        (lambda: kernels.row_values("mse", 1, 1), "'mse'"),
-        (lambda: kernels.loss_gradient("huber", [[1.0, 2.0]], [[1.0]]), "y_true of shape"),
+        (lambda: kernels.crossentropy("mse", 1, 1), "expected a kind of .*, got 'mse'"),
+        (lambda: kernels.crossentropy_gradient("binary", [[1.0, 2.0]], [[1.0]]), "y_true of shape"),
+        (lambda: kernels.crossentropy("sparse_categorical", [1, 0], [[1.0]]), "labels of shape"),
     ],
 )
 def test_errors_name_what_was_expected(call, message):
@@ -264,10 +258,10 @@ def test_lists_take_the_type_of_the_arrays_beside_them(other):
     assert {g.dtype.name for g in kernels.dense_gradient([[1, 2]], [[1, 2]], w)} == {other}
     assert kernels.activation_gradient([[1, 2]], None, w[:1], "tanh").dtype == other
     y = w[:1]
-    assert {a.dtype.name for a in kernels.loss_gradient("huber", [[1, 2]], y)} == {other}
+    assert {a.dtype.name for a in kernels.crossentropy_gradient("binary", [[1, 2]], y)} == {other}
 
 
 def test_lists_alone_are_float32():
     assert kernels.dense([[1, 2]], [[1], [2]]).dtype == np.float32
     assert kernels.activation([1, 2], "relu").dtype == np.float32
-    assert kernels.row_values("huber", [[1.0]], [[2.0]]).dtype == np.float32
+    assert kernels.crossentropy("binary", [[1.0]], [[2.0]]).dtype == np.float32

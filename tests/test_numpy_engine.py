@@ -11,17 +11,14 @@ from engines import CASES, ENGINES, Case, make, train
 from fastnn import config, optimizers, program
 from fastnn.layers import Dense, Dropout, Input
 from fastnn.numpy_engine import activations, operations, updates
-from fastnn.numpy_engine import losses as row_losses
 from fastnn.numpy_engine.random import keep_mask, philox, words
-from fastnn.operations import ACTIVATIONS, FORWARD, LOSSES, ROW_VALUES, RULES
+from fastnn.operations import ACTIVATIONS, FORWARD, RULES
 
 
 def test_there_is_a_function_for_every_kind():
     assert set(operations.FORWARD) == set(FORWARD)
     assert set(operations.BACKWARD) == {f"{kind}_backward" for kind in FORWARD}
     assert tuple(activations.ACTIVATIONS) == tuple(activations.BACKWARD) == ACTIVATIONS
-    assert tuple(row_losses.ROW_VALUES) == ROW_VALUES
-    assert tuple(row_losses.ROW_GRADIENTS) == LOSSES
     assert tuple(updates.UPDATES) == RULES
 
 

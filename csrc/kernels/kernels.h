@@ -28,13 +28,6 @@ typedef float real;
 #define PANEL_VECTORS 8 /* of the widest panel */
 #define MOST_VECTORS 20 /* of a row of sums in registers, on any instruction set: 320 floats */
 
-/* What a row value (loss or metric) needs besides the rows. */
-typedef struct {
-  double smoothing; /* label smoothing of the crossentropies */
-  double delta;     /* of huber */
-  double threshold; /* of binary accuracy */
-} fnn_row_options;
-
 /* A state of the counter-based generator: word i is number i % 4 of
  * Philox4x32-10(key = seed, counter = {i / 4 (64 bit), step, stream}). */
 typedef struct {
@@ -114,22 +107,18 @@ typedef struct FN(fnn_kernels) {
   /* y[j] = (real)x[j], x of the given source type with a stride in bytes. */
   void (*convert)(real *y, const void *x, ptrdiff_t stride, int source_type, size_t n);
 
-  /* --- losses.c -------------------------------------------------------------------------- */
-  /* values[i] for target t and prediction p of row i of n features (not weighted); rows are t_row and
-   * `row` apart. Sparse targets are one number; all others have n. For the *_LOGITS losses p holds
-   * logits. */
-  void (*row_values)(int kind, real *values, const real *t, size_t t_row, const real *p, size_t row,
-                     const fnn_row_options *o, size_t rows, size_t n);
-  /* The same for a loss, with its gradient: dp = (accumulate ? dp : 0) + scale dvalue/dp. The
-   * *_LOGITS losses also write the probabilities to `probability` unless it is NULL. dp may be NULL
-   * (evaluation). The rows of both are `row` apart. */
-  void (*loss_rows)(int kind, real *values, real *dp, real *probability, const real *t, size_t t_row,
-                    const real *p, size_t row, real scale, const fnn_row_options *o, size_t rows,
-                    size_t n, int accumulate);
+  /* --- crossentropy.c -------------------------------------------------------------------- */
+  /* values[i] for targets t and logits x of row i of n features; rows are t_row and `row` apart. Sparse
+   * targets are one number; all others have n. dx = (accumulate ? dx : 0) + scale dvalue/dx. dx may be
+   * NULL (evaluation), and so may `probability`, to which sigmoid or softmax of the logits go; the
+   * rows of both are `row` apart. */
+  void (*crossentropy)(int kind, real *values, real *dx, real *probability, const real *t,
+                       size_t t_row, const real *x, size_t row, real scale, size_t rows, size_t n,
+                       int accumulate);
 
   /* --- updates.c ------------------------------------------------------------------------- */
   /* One optimizer step of rows x n parameters, whose rows and those of the slots are `row` elements
-   * apart; c has FNN_COEFFICIENTS entries (see fnn_rule). */
+   * apart; c has FNN_COEFFICIENTS entries (see ops.def). */
   void (*update)(int rule, real *w, const real *g, size_t g_row, real *const *slots,
                  const double *c, size_t rows, size_t row, size_t n);
 

@@ -1,4 +1,4 @@
-/* One step of an optimizer for a block of parameters: the formulas of fnn_rule, in one pass.
+/* One step of an optimizer for a block of parameters: the formulas of ops.def, in one pass.
  * Adam: 4 loads, 3 stores, 8 operations, a square root and a division for each vector.
  *
  * The square root and the division are the hardware's, and exact. Newton's iteration from an integer

@@ -11,40 +11,32 @@ static double weight_of(const worker *w, int weights, size_t sample, size_t run)
 }
 
 void FN(fnn_crossentropy)(worker *w, const fnn_op *op) {
-  const fnn_tensor *p = &w->program->tensors[op->x], *t = &w->program->tensors[op->z];
+  const fnn_tensor *x = &w->program->tensors[op->x], *t = &w->program->tensors[op->z];
   const fnn_tensor *v = &w->program->tensors[op->y];
   const fnn_tensor *q = op->probability < 0 ? NULL : &w->program->tensors[op->probability];
-  const fnn_row_options options = {op->smoothing, op->delta, op->threshold};
-  const size_t target_row = size_of(t) / p->rows;
-  const int is_loss = op->kind < FNN_LOSSES;
-  const int learn = w->job->mode == FNN_TRAIN && p->grad && op->x_mode != FNN_SKIP;
-  const double scale = op->by_samples ? op->a / (double)(w->n * p->rows) : op->a;
+  const size_t target_row = size_of(t) / x->rows;
+  const int learn = w->job->mode == FNN_TRAIN && x->grad && op->x_mode != FNN_SKIP;
+  const double scale = op->by_samples ? op->a / (double)(w->n * x->rows) : op->a;
   enter(w, ROWS);
   w->values_visible = 0;
-  const size_t row = run_stride(p), t_row = p->rows == 1 ? t->stride : target_row;
+  const size_t row = run_stride(x), t_row = x->rows == 1 ? t->stride : target_row;
   /* All rows in one go, if they have one weight and are as far from one another. */
-  const int alike = op->weights < 0 && (p->rows == 1 || t->stride == size_of(t)) &&
+  const int alike = op->weights < 0 && (x->rows == 1 || t->stride == size_of(t)) &&
                     (!q || run_stride(q) == row);
-  const size_t first = w->first * p->rows, last = w->last * p->rows;
+  const size_t first = w->first * x->rows, last = w->last * x->rows;
   for (size_t i = first, n = alike ? last - first : 1; i < last; i += n) {
-    const size_t sample = i / p->rows, r = i % p->rows;
-    const real *prediction = (real *)p->value + i * row;
-    const real *target = at(t, sample) + r * target_row;
-    real *values = (real *)v->value + i, *d = learn ? (real *)p->grad + i * row : NULL;
+    const size_t sample = i / x->rows, r = i % x->rows;
+    real *d = learn ? (real *)x->grad + i * row : NULL;
     const double weight = weight_of(w, op->weights, sample, r);
-    if (!is_loss) {
-      w->kernels->row_values(op->kind, values, target, t_row, prediction, row, &options, n,
-                             p->features);
-      continue;
-    }
     if (weight == 0 && d) { /* whatever the row holds */
       if (op->x_mode == FNN_OVERWRITE)
-        memset(d, 0, p->features * sizeof(real));
+        memset(d, 0, x->features * sizeof(real));
       d = NULL;
     }
-    w->kernels->loss_rows(op->kind, values, d, q ? (real *)q->value + i * run_stride(q) : NULL,
-                          target, t_row, prediction, row, (real)(scale * weight), &options, n,
-                          p->features, op->x_mode == FNN_ACCUMULATE);
+    w->kernels->crossentropy(op->kind, (real *)v->value + i, d,
+                             q ? (real *)q->value + i * run_stride(q) : NULL,
+                             at(t, sample) + r * target_row, t_row, (real *)x->value + i * row, row,
+                             (real)(scale * weight), n, x->features, op->x_mode == FNN_ACCUMULATE);
   }
 }
 

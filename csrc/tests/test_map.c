@@ -5,6 +5,8 @@
 static const size_t LENGTHS[] = {1, 2, 9, 15, 16, 17, 64, 513};
 static int covered[FNN_STEPS];
 
+static const char *step_name(int code) { return fnn_name(FNN_LIST_STEPS, code); }
+
 /* s with a, b, c as registers (NULL: unused), of a tile of `rows` samples. */
 static void run_step(const kernels *k, fnn_step s, real *to, const real *a, const real *b,
                      const real *c, size_t rows) {
@@ -141,7 +143,7 @@ static void elementwise(void) {
           const fnn_step step = {.code = code, .uniform = uniform, .by_row = rows > 1,
                                  .outer = LENGTHS[s]};
           for (size_t i = 0; i < n && !(uniform & 3); i += 4) b[i] = a[i];
-          label("%s n=%zu uniform=%d", fnn_step_name(code), n, uniform);
+          label("%s n=%zu uniform=%d", step_name(code), n, uniform);
           FOR_TABLES {
             const int operands = operands_of(code);
             real *y = output(3, n);
@@ -174,7 +176,7 @@ static void pairs(void) {
       a[i] = p < SPECIAL ? special_values[p] : others[p - SPECIAL];
       b[i] = q < SPECIAL ? special_values[q] : others[q - SPECIAL];
     }
-    label("%s of pairs", fnn_step_name(code));
+    label("%s of pairs", step_name(code));
     FOR_TABLES {
       real *y = output(2, ALL * ALL);
       const fnn_step step = {.code = code, .outer = ALL * ALL};
@@ -198,7 +200,7 @@ static void hard_elements(void) {
       if (i % 5 == 0) a[i] = (real)(round(uniform(-1e3, 1e3)) * 1.57079632679489661923);
       if (i % 6 == 1) b[i] = (real)round(uniform(-20, 20));
     }
-    label("%s of hard numbers", fnn_step_name(code));
+    label("%s of hard numbers", step_name(code));
     FOR_TABLES {
       real *y = output(2, N);
       const fnn_step step = {.code = code, .outer = N};
@@ -251,7 +253,7 @@ static void reductions(void) {
             for (int wild = 0; wild < 2; wild++) {
               real *a = numbers(0, results * middle, -1.3, 1.3, wild);
               for (size_t i = 0; i < results * middle; i += 5) a[i] = (real)(i % 3); /* ties */
-              label("%s of (%zu x %zu, %zu, %zu)", fnn_step_name(code), outer, rows, middle, inner);
+              label("%s of (%zu x %zu, %zu, %zu)", step_name(code), outer, rows, middle, inner);
               FOR_TABLES {
                 real *y = output(1, results);
                 run_step(k, step, y, a, NULL, NULL, rows);
@@ -286,7 +288,7 @@ static void reductions_of_one_number(void) {
                              .inner = 1};
       for (size_t i = 0; i < FNN_LANES; i++) a[i] = number;
       for (size_t i = 0; i < middle; i++) many[i] = number;
-      label("%s of %zu times one number", fnn_step_name(code), middle);
+      label("%s of %zu times one number", step_name(code), middle);
       FOR_TABLES {
         real *y = output(2, 6);
         run_step(k, step, y, a, NULL, NULL, 3);
@@ -498,10 +500,24 @@ static void in_order(void) {
 }
 
 static void names(void) {
-  label("names");
-  check(!strcmp(fnn_step_name(FNN_STEP_ADD), "add"), "add");
-  check(!strcmp(fnn_step_name(FNN_STEPS - 1), "matmul"), "the last one");
-  check(!fnn_step_name(FNN_STEPS) && !fnn_step_name(-1), "no name is expected");
+  static const struct {
+    fnn_list list;
+    int count;
+    const char *first, *last;
+  } lists[] = {
+      {FNN_LIST_STEPS, FNN_STEPS, "copy", "matmul"},
+      {FNN_LIST_ACTIVATIONS, FNN_ACTIVATIONS, "linear", "log_softmax"},
+      {FNN_LIST_RULES, FNN_RULES, "sgd", "amsgrad"},
+      {FNN_LIST_MERGES, FNN_MERGES, "add", "minimum"},
+      {FNN_LIST_CROSSENTROPIES, FNN_CROSSENTROPIES, "binary", "sparse_categorical"},
+  };
+  for (size_t i = 0; i < COUNT(lists); i++) {
+    const fnn_list list = lists[i].list;
+    label("names of list %d", list);
+    check(!strcmp(fnn_name(list, 0), lists[i].first), "the first one");
+    check(!strcmp(fnn_name(list, lists[i].count - 1), lists[i].last), "the last one");
+    check(!fnn_name(list, lists[i].count) && !fnn_name(list, -1), "no name is expected");
+  }
 }
 
 static void cases(void) {
@@ -519,7 +535,7 @@ static void cases(void) {
   names();
   label("coverage");
   for (int code = 0; code < FNN_STEPS; code++)
-    check(covered[code], "%s has no case", fnn_step_name(code));
+    check(covered[code], "%s has no case", step_name(code));
 }
 
 int main(void) { return run(cases); }

@@ -123,7 +123,7 @@ static void make(network *net, const size_t sizes[LAYERS + 1], size_t batch, dou
   make_tensor(&net->tensors[TARGET], batch, 1);
   make_strided(&net->tensors[VALUES], batch, 1, 1);
   net->loss = (fnn_op){
-      .code = FNN_CROSSENTROPY, .kind = FNN_BINARY_CROSSENTROPY_LOGITS, .x = LAYERS, .z = TARGET,
+      .code = FNN_CROSSENTROPY, .kind = FNN_CROSSENTROPY_BINARY, .x = LAYERS, .z = TARGET,
       .y = VALUES, .probability = -1, .weights = -1, .x_mode = FNN_OVERWRITE, .by_samples = 1,
       .a = 1,
   };

@@ -1,7 +1,7 @@
 """Optimizer rules: one step of a parameter w with gradient g, in place.
 
 `UPDATES[rule](w, g, slots, c)`: slots in the order of operations.RULE_SLOTS, c the step's
-coefficients (c[0] decay, c[1] step size, then the rule's own; see fnn_rule in csrc/fastnn.h).
+coefficients (c[0] decay, c[1] step size, then the rule's own; see csrc/ops.def).
 The decoupled decay w -= c[0] w comes first.
 """
 

@@ -381,7 +381,7 @@ class Scoring:
                 Operation(
                     "crossentropy", (number_of[superop.logits],), term.values,
                     attrs={
-                        "kernel": superop.kernel, "target": superop.target,
+                        "kind": superop.kind, "target": superop.target,
                         "probability": number_of.get(superop.probability, -1),
                         "weighted": program.targets[superop.target].weights is not None,
                         "weight": term.weight, "mode": superop.mode,

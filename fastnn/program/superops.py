@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fastnn.ops.tensor import Tensor
 
-KERNELS = {
-    "softmax_crossentropy": "categorical_crossentropy_logits",
-    "sparse_softmax_crossentropy": "sparse_categorical_crossentropy_logits",
+KINDS = {
+    "softmax_crossentropy": "categorical",
+    "sparse_softmax_crossentropy": "sparse_categorical",
 }
-"""Crossentropies of rows from logits, and the kernels that compute them."""
+"""Operations that are crossentropies of rows from logits, and which (csrc/ops.def)."""
 
 
 @dataclass
 class Crossentropy:
-    """A loss that is a crossentropy from logits: its kernel, and the tensors it reads."""
+    """A loss that is a crossentropy from logits: which, and the tensors it reads."""
 
-    kernel: str
+    kind: str
     target: int
     logits: int
     probability: int = -1  # the tensor it writes instead of a folded activation
@@ -38,18 +38,18 @@ def crossentropy_of(value: Tensor) -> Crossentropy | None:
         Simplified: one number for each row.
     """
     value = _same_elements(value)
-    kernel = KERNELS.get(value.op.name)
+    kind = KINDS.get(value.op.name)
     if value.op.name == "mean" and value.attrs["axes"] == (value.args[0].ndim - 1,):
         value = value.args[0]
-        kernel = "binary_crossentropy_logits" if _is_binary(value) else None
+        kind = "binary" if _is_binary(value) else None
     elif _is_binary(value) and value.shape[-1] == 1:
-        kernel = "binary_crossentropy_logits"
-    if kernel is None:
+        kind = "binary"
+    if kind is None:
         return None
     target, logits = _source(value.args[0]), _source(value.args[1])
     if target is None or logits is None or target[0] != "target" or logits[0] != "tensor":
         return None
-    return Crossentropy(kernel, target[1], logits[1])
+    return Crossentropy(kind, target[1], logits[1])
 
 
 def _is_binary(value: Tensor) -> bool:
