@@ -102,9 +102,7 @@ def main() -> int:
         if max(m, k, n) > arguments.most:
             continue
         rng = np.random.default_rng(0)
-        x, w, dy = (
-            rng.standard_normal(shape, np.float32) for shape in ((m, k), (k, n), (m, n))
-        )
+        x, w, dy = (rng.standard_normal(shape, np.float32) for shape in ((m, k), (k, n), (m, n)))
         all_functions = contenders(arguments.threads, x, w, dy)
         for functions in all_functions.values():
             check(functions, x, w, dy)

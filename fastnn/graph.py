@@ -30,6 +30,13 @@ def note_change() -> None:
     _changes += 1
 
 
+def differs(owner: Any, name: str, value: Any) -> bool:
+    """Whether an attribute is to become another value, as far as that is sure."""
+    known = vars(owner).get(name, owner)
+    plain = isinstance(value, (bool, int, float, str)) and type(value) is type(known)
+    return known is not value and not (plain and known == value)
+
+
 OPERATORS: dict[str, Callable[..., Any]] = {}
 """What ``a + b``, ``activations.relu(a)`` ... do with tensors; the layers register themselves."""
 

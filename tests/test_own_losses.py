@@ -5,8 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fastnn import Input, Model, Sequential, config, losses, metrics, ops, optimizers
-from fastnn.layers import Dense, Layer
+from fastnn import (
+    Input,
+    Model,
+    Sequential,
+    config,
+    initializers,
+    losses,
+    metrics,
+    ops,
+    optimizers,
+)
+from fastnn.layers import Dense, Flatten, Layer, Reshape
 from fastnn.training import TrainingWarning
 
 X = np.arange(4.0).reshape(4, 1)
@@ -436,3 +446,178 @@ def test_slips_are_explained(loss, words):
         model.evaluate(X, Y, verbose=0)
     model.compile("sgd", "mse")
     assert model.evaluate(X, Y, verbose=0) == 3.5
+
+
+# --- weights of more than rows, several outputs ------------------------------------------------
+
+
+def sequence_model(loss, engine, outputs=1):
+    """Predictions of shape (n, 3, 4), and the same once more, flat."""
+    x = Input((6,))
+    y = Reshape((3, 4))(Dense(12, kernel_initializer=initializers.GlorotUniform(seed=1))(x))
+    model = Model(x, [y, Flatten()(y)][:outputs] if outputs > 1 else y)
+    model.compile(optimizers.SGD(0.1), loss, engine=engine)
+    return model
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("zeros", [False, True])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda t, p: ops.square(t - p),
+        lambda t, p: ops.mean(ops.square(t - p), axis=-1),
+        lambda t, p: ops.sqrt(ops.mean(ops.square(t - p))),
+    ],
+    ids=["elements", "steps", "batch"],
+)
+def test_weights_of_time_steps(engine, zeros, loss, request):
+    config.set_floatx("float64")
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(5, 6)), rng.normal(size=(5, 3, 4))
+    w = rng.uniform(size=(5, 3))
+    if zeros:
+        w[1] = w[:, 2] = 0
+    model = sequence_model(loss, engine)
+    kernel, bias = model.get_weights()
+    error = (x @ kernel + bias).reshape(5, 3, 4) - y
+    slopes = 2 * error * w[..., None] / error.size
+    expected = np.mean(error**2 * w[..., None])
+    if "batch" in request.node.callspec.id:  # one number, for all that has a weight
+        root = np.sqrt(np.mean(error**2))
+        expected, slopes = root * w.mean(), error / error.size / root * w.mean()
+    np.testing.assert_allclose(model.evaluate(x, y, sample_weight=w, verbose=0), expected)
+    model.fit(x, y, sample_weight=w, verbose=0)
+    changed = kernel - 0.1 * x.T @ slopes.reshape(5, 12)
+    np.testing.assert_allclose(model.get_weights()[0], changed, atol=1e-14)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_weights_that_fit_no_values_are_refused(engine):
+    model = sequence_model(lambda t, p: ops.mean(ops.square(t - p), axis=(1, 2)), engine)
+    x, y = np.ones((5, 6)), np.ones((5, 3, 4))
+    with pytest.raises(
+        ValueError, match=r"values of shape \(None,\), which weights of shape \(None, 3\)"
+    ):
+        model.fit(x, y, sample_weight=np.ones((5, 3)), verbose=0)
+    model.fit(x, y, sample_weight=np.ones(5), verbose=0)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("first", [0, 1])
+def test_losses_of_one_storage_add_their_gradients(engine, first):
+    """One needs the whole batch and so comes later, whichever was given first."""
+    config.set_floatx("float64")
+
+    def scaled(t, p):
+        return ops.sum(ops.square(t - p)) / ops.sum(ops.square(t))
+
+    def absolute(t, p):
+        return ops.mean(ops.absolute(t - p), axis=-1)
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(5, 6)), rng.normal(size=(5, 3, 4))
+    model = sequence_model([scaled, absolute][:: 1 - 2 * first], engine, outputs=2)
+    kernel, _ = model.get_weights()
+    error = (x @ kernel).reshape(5, 3, 4) - y
+    model.fit(x, [y, y.reshape(5, 12)], verbose=0)
+    slopes = 2 * error / np.sum(y**2) + np.sign(error) / error.size
+    changed = kernel - 0.1 * x.T @ slopes.reshape(5, 12)
+    np.testing.assert_allclose(model.get_weights()[0], changed, atol=1e-14)
+
+
+# --- metrics that only Python can compute ------------------------------------------------------
+
+
+class Counter:
+    def __init__(self):
+        self.n = 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("kind", ["array", "object", "random"])
+def test_metrics_that_remember_elsewhere_are_called_with_each_batch(engine, kind):
+    class Calls(metrics.Metric):
+        def __init__(self, name="calls"):
+            super().__init__(name=name)
+            self.total = self.add_weight(name="total")
+            self.array, self.counter = np.zeros(1), Counter()
+            self.rng = np.random.default_rng(0)
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            if kind == "array":
+                self.array[0] += 1
+            elif kind == "object":
+                self.counter.n += 1
+            drawn = self.rng.uniform() if kind == "random" else 0.0
+            self.total.assign_add(ops.sum(y_pred) + drawn)
+
+        def result(self):
+            return {"array": self.array[0], "object": self.counter.n}.get(kind, self.total)
+
+    metric = Calls()
+    model = identity("mse", engine=engine, metrics=[metric])
+    found = model.evaluate(X, Y, batch_size=1, verbose=0)[1]
+    if kind == "random":
+        assert len({found, *(model.evaluate(X, Y, verbose=0)[1] for _ in range(3))}) == 4
+    else:
+        assert found == 4
+    assert "called in Python" in str(model._engines.program)
+
+
+def test_setting_what_an_attribute_has_makes_no_new_program():
+    class Resets(metrics.Mean):
+        def reset_state(self):
+            super().reset_state()
+            self.best = 0.0
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            super().update_state(ops.mean(y_pred, axis=-1))
+
+    model = identity("mse", metrics=[Resets()])
+    model.train_on_batch(X, Y)
+    model.train_on_batch(X, Y)  # the first reset has made the attribute
+    program = model._engines.program
+    model.train_on_batch(X, Y)
+    assert model._engines.program is program
+
+
+def test_first_lengths_of_shapes():
+    """ops.shape(x)[0], or a multiple of it; any other tensor is refused."""
+
+    def runs(k):
+        def loss(t, p):
+            first = ops.shape(p)[0] * k
+            return ops.mean(ops.sqrt(ops.sum(ops.square(ops.reshape(t - p, (first, -1))), axis=-1)))
+
+        return loss
+
+    x, y = np.ones((5, 6), "float32"), np.zeros((5, 3, 4), "float32")
+    for k in (1, 3, 6):
+        model = sequence_model(runs(k), "c")
+        expected = runs(k)(y, model.predict(x, verbose=0))
+        assert model.evaluate(x, y, verbose=0) == pytest.approx(float(expected), rel=1e-6)
+    with pytest.raises(TypeError, match="times a whole number"):
+        sequence_model(runs(1.5), "c").evaluate(x, y)
+    with pytest.raises(ValueError, match="keep the number of elements"):
+        sequence_model(runs(5), "c").evaluate(x, y)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("activation", ["linear", "softmax"])
+def test_negative_labels_count_as_zero(engine, activation):
+    x = Input((2,))
+    y = Dense(3, activation=activation, kernel_initializer="zeros")(x)
+    model = Model(x, y)
+    from_logits = activation == "linear"
+
+    def loss(t, p):
+        return ops.sparse_categorical_crossentropy(t, p, from_logits=from_logits)
+
+    model.compile("sgd", loss, engine=engine)
+    rows, labels = np.ones((4, 2)), np.array([0, -1, 2, -1])
+    assert model.evaluate(rows, labels, verbose=0) == pytest.approx(np.log(3) / 2)
+    model.fit(rows, labels, verbose=0)
+    assert np.isfinite(model.get_weights()[0]).all()
+    eager = loss(labels, np.full((4, 3), 1 / 3, "float32"))
+    np.testing.assert_allclose(eager, np.log(3) * np.array([1, 0, 1, 0]), rtol=1e-6)

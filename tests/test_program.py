@@ -68,7 +68,7 @@ def test_a_classifier_is_fused():
     assert loss.value.op.name == "sparse_softmax_crossentropy"
     superop = prog.scoring[0]
     assert superop.kind == "crossentropy"
-    assert superop.attrs["kernel"] == "sparse_categorical_crossentropy_logits"
+    assert superop.attrs["kind"] == "sparse_categorical"
     assert superop.inputs == prog.forward[-1].inputs
     assert superop.attrs["probability"] == prog.forward[-1].output == prog.outputs[0]
     assert superop.attrs["mode"] == OVERWRITE

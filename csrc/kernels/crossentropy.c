@@ -67,18 +67,21 @@ FNN_INLINE vec one_hot(size_t k, size_t j) {
   return vec_where(vec_eq(vec_load(numbers), vec_set((real)k - (real)j)), vec_set(1));
 }
 
-/* The same with t = 1 for one class. */
+/* The same with t = 1 for one class; a negative label is of none, and counts as 0. */
 static real sparse_categorical(sink s, real *probability, real label, const real *x, size_t n) {
   const size_t k = class_of(label, n);
   const real largest = row_max(x, n), logit = k < n ? x[k] - largest : NOT_A_NUMBER;
   const real sum = row_exp_sum(probability, x, largest, n);
-  const real value = log_of(sum) - logit;
+  const real value = label < 0 ? 0 : log_of(sum) - logit;
+  if (k == n) {
+    SPAN(n, PUT(s, vec_set(label < 0 ? 0 : NOT_A_NUMBER)););
+    s.d = NULL;
+  }
   if (probability || s.d) {
     const vec divisor = vec_set(sum), shift = vec_set(largest);
     LONG_SPAN(n, vec e = probability ? LOAD(probability) : vec_exp(vec_sub(LOAD(x), shift));
          vec q = vec_div(e, divisor); if (probability) STORE(probability, q);
          PUT(s, vec_sub(q, one_hot(k, j))););
-    if (k == n) SPAN(n, PUT(s, vec_set(NOT_A_NUMBER)););
   }
   return value;
 }

@@ -3,11 +3,12 @@
 
 #include "worker.h"
 
-static double weight_of(const worker *w, int weights, size_t sample, size_t run) {
+/* The weight of one of a sample's runs of values: each weight is that of as many as any other. */
+static double weight_of(const worker *w, int weights, size_t sample, size_t run, size_t runs) {
   if (weights < 0)
     return 1.0;
   const fnn_tensor *t = &w->program->tensors[weights];
-  return (double)at(t, sample)[size_of(t) == 1 ? 0 : run];
+  return (double)at(t, sample)[run * size_of(t) / runs];
 }
 
 void FN(fnn_crossentropy)(worker *w, const fnn_op *op) {
@@ -27,7 +28,7 @@ void FN(fnn_crossentropy)(worker *w, const fnn_op *op) {
   for (size_t i = first, n = alike ? last - first : 1; i < last; i += n) {
     const size_t sample = i / x->rows, r = i % x->rows;
     real *d = learn ? (real *)x->grad + i * row : NULL;
-    const double weight = weight_of(w, op->weights, sample, r);
+    const double weight = weight_of(w, op->weights, sample, r, x->rows);
     if (weight == 0 && d) { /* whatever the row holds */
       if (op->x_mode == FNN_OVERWRITE)
         memset(d, 0, x->features * sizeof(real));
@@ -43,15 +44,18 @@ void FN(fnn_crossentropy)(worker *w, const fnn_op *op) {
 /* Adds the batch's values in their order to the running sums. */
 static void add_sums(const worker *w, const fnn_sum *s, double *sums) {
   const fnn_tensor *t = &w->program->tensors[s->values];
-  const size_t runs = size_of(t), samples = t->stride || s->reduction != FNN_TOTAL ? w->n : 1;
+  const size_t samples = t->stride || s->reduction != FNN_TOTAL ? w->n : 1;
+  /* One value for the batch is that of all that has a weight. */
+  const size_t runs = t->stride || s->weights < 0 ? size_of(t)
+                                                  : size_of(&w->program->tensors[s->weights]);
   double values = 0.0, weights = 0.0;
   for (size_t i = 0; i < samples; i++) {
     const real *v = at(t, i);
     for (size_t r = 0; r < runs; r++) {
-      const double weight = weight_of(w, s->weights, i, r);
+      const double weight = weight_of(w, s->weights, i, r, runs);
       weights += weight;
       if (weight != 0)
-        values += weight * (double)v[r];
+        values += weight * (double)v[t->stride ? r : 0];
     }
   }
   const double n = (double)w->n;

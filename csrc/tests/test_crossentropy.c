@@ -119,15 +119,20 @@ static void many_rows(int kind, size_t n, size_t gap) {
 }
 
 static void unknown_classes(void) {
-  static const double labels[] = {-1, 5, 1e9, NAN, -0.5, INFINITY};
+  static const double labels[] = {-1, 5, 1e9, NAN, -0.5, INFINITY, -INFINITY};
   label("unknown class");
   for (size_t i = 0; i < COUNT(labels); i++) {
     const real *x = numbers(0, 5, -3, 3, 0), class = (real)labels[i];
-    FOR_TABLES {
+    FOR_TABLES
+    for (int accumulate = 0; accumulate < 2; accumulate++) {
       real *dx = output(1, 5), *q = output(2, 5);
-      memset(dx, 0, 5 * sizeof *dx);
-      check(isnan(of_row(k, SPARSE, dx, q, &class, x, 1, 5, 0)), "value is not NaN");
-      for (int j = 0; j < 5; j++) check(isnan(dx[j]) && !isnan(q[j]), "gradient, probability %d", j);
+      for (int j = 0; j < 5; j++) dx[j] = accumulate ? 3 : NAN;
+      const real value = of_row(k, SPARSE, dx, q, &class, x, 1, 5, accumulate);
+      check(class < 0 ? value == 0 : isnan(value), "value");
+      for (int j = 0; j < 5; j++) {
+        check(!isnan(q[j]), "probability %d", j);
+        check(class < 0 ? dx[j] == (accumulate ? 3 : 0) : isnan(dx[j]), "gradient %d", j);
+      }
     }
   }
 }

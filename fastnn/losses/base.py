@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn import config, ops
-from fastnn.graph import note_change
+from fastnn.graph import differs, note_change
 from fastnn.ops.operation import holds_tensor
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ class Loss:
         self.dtype = config.floatx() if dtype is None else config.float_type(dtype)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)
-        if self._is_traced and not name.startswith("_"):
+        if self._is_traced and not name.startswith("_") and differs(self, name, value):
             note_change()  # programs are made anew
+        object.__setattr__(self, name, value)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return one value per row of `y_pred` (its last axis is reduced).

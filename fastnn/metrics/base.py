@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn import config, ops
-from fastnn.graph import note_change
+from fastnn.graph import differs, note_change
 from fastnn.losses.base import aligned, name_of, returned, spread
 from fastnn.ops.operation import holds_tensor
 from fastnn.variable import Variable
@@ -61,9 +61,9 @@ class Metric:
                 f"Metric '{self.name}': self.{name} is a variable, whose value changes by "
                 f"self.{name}.assign(new_value), or assign_add"
             )
-        object.__setattr__(self, name, value)
-        if self._is_traced and not name.startswith("_"):
+        if self._is_traced and not name.startswith("_") and differs(self, name, value):
             note_change()  # programs are made anew
+        object.__setattr__(self, name, value)
 
     def __init__(self, name: str | None = None, dtype: Any = None) -> None:
         self.name = name or config.snake_case(type(self).__name__)

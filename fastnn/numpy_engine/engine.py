@@ -183,11 +183,11 @@ class Engine:
                     self._late.append((term.prediction, term.mode, slopes))
             else:
                 each = values.of(term.value)
-                if not term.value.batched:
-                    each = np.full(n, each)
                 if not term.weighted:
                     weights = None
-                loss, _ = reduced(each.reshape(-1), weights, term.reduction, n)
+                if not term.value.batched:
+                    each = np.full(n if weights is None else weights.size, each)
+                loss, _ = reduced(each.reshape(-1), weights, term.reduction)
             self.sums[term.accumulator] += loss * n, n
         for metric in program.metrics:
             if metric.states is None:

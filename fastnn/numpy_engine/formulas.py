@@ -62,23 +62,21 @@ class Values:
         return np.asarray(value, self.dtype)
 
 
-def reduced(
-    values: np.ndarray, w: np.ndarray | None, reduction: str, n: int
-) -> tuple[float, np.ndarray]:
+def reduced(values: np.ndarray, w: np.ndarray | None, reduction: str) -> tuple[float, np.ndarray]:
     """Return a batch's loss, and by what to multiply each value's gradient.
 
     Parameters
     ----------
     values : ndarray
-        One or more for each of n samples, in one axis; values of weight 0 are left out.
+        One or more for each sample, in one axis; values of weight 0 are left out.
     w : ndarray or None
-        Weights of samples, or of values.
+        Weights, each of so many of a sample's values as any other.
     reduction : {"sum_over_batch_size", "sum", "mean_with_sample_weight"}
     """
     if w is None:
         weights = np.ones(len(values), values.dtype)
     else:
-        weights = np.repeat(w, len(values) // n) if w.size == n else w.reshape(-1)
+        weights = np.repeat(w.reshape(-1), len(values) // w.size)
     weighted = np.where(weights == 0, 0, weights * values)
     total = float(np.sum(weighted, dtype=np.float64))
     if reduction == "sum":

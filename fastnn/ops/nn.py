@@ -370,7 +370,9 @@ def sparse_categorical_crossentropy(
     if holds_tensor((target, p)):
         return _of_classes(target, e.negative(e.log(_clipped(_picked(p, target)))))
     places = np.asarray(target).astype(np.int64)[..., None]
-    return -np.log(_clipped(np.take_along_axis(p, places, -1)[..., 0]))
+    return np.where(
+        target < 0, 0, -np.log(_clipped(np.take_along_axis(p, np.maximum(places, 0), -1)[..., 0]))
+    )
 
 
 def _clipped(p: Any) -> Any:

@@ -224,13 +224,11 @@ def reshape(x: Any, newshape: Any) -> Any:
     rest: list[Any] = lengths[1:]
     known: list[Any] = [d for d in rest if isinstance(d, int) and d >= 0]
     if isinstance(first, Tensor) or first is None:  # ops.shape(x)[0]: one row stays one row
-        per_sample = x.elements
-        if isinstance(first, Tensor) and first.op.name != "rows" and x.fold > 1:
-            per_sample //= x.fold
+        fold = 1 if first is None else _rows_of_sample(first)
+        per_sample, left = divmod(x.elements, fold)
         if -1 in rest and math.prod(known) and per_sample % math.prod(known) == 0:
             rest = [per_sample // math.prod(known) if d == -1 else d for d in rest]
-        fold = x.elements // per_sample
-        fits = math.prod(rest) == per_sample
+        fits = left == 0 and math.prod(rest) == per_sample
     else:
         inner = math.prod(known)
         fits = first == -1 and len(known) == len(rest) and inner > 0 and x.elements % inner == 0
@@ -244,6 +242,24 @@ def reshape(x: Any, newshape: Any) -> Any:
     if (target_shape, fold) == (x.shape, x.fold):
         return x
     return _reshape(x, shape=target_shape, fold=fold)
+
+
+def _rows_of_sample(length: Tensor) -> int:
+    """Return k of a length that is k times the number of rows of the batch."""
+    factor: float | None = None
+    if length.op.name == "rows":
+        factor = 1.0
+    elif length.op.name == "multiply":
+        numbers = [a.attrs["value"].item() for a in length.args if a.op.name == "constant"
+                   and a.elements == 1]  # fmt: skip
+        if len(numbers) == 1 and any(a.op.name == "rows" for a in length.args):
+            factor = numbers[0]
+    if factor is None or factor < 1 or factor != int(factor):
+        raise NotTraceable(
+            f"{where()}reshape: the first length must be -1, ops.shape(x)[0], or that times a "
+            f"whole number, got {length.op.name} of tensors"
+        )
+    return int(factor)
 
 
 def ravel(x: Any) -> Any:

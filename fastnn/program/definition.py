@@ -76,7 +76,7 @@ class LossTerm:
             The batch's loss, and the loss weight times its derivative by p.
         """
         values, slopes = self.loss.rows(t, p, gradients=gradients)
-        loss, scale = reduced(values, w, self.reduction, len(p))
+        loss, scale = reduced(values, w, self.reduction)
         if slopes is None:
             return loss, None
         gradient = self.weight * scale[:, None] * slopes.reshape(len(values), -1)
@@ -110,7 +110,9 @@ class MetricTerm:
     @property
     def depends_on_batches(self) -> bool:
         """Whether it is a function's one value for each batch, which no mean of rows gives."""
-        return not self.kind and any(
+        from fastnn.metrics.base import MeanMetricWrapper
+
+        return not self.kind and isinstance(self.metric, MeanMetricWrapper) and any(
             not state.value.batched and state.value.args and by_row(state.value) is None
             and state.variable.name == "total"
             for state in self.states or ()

@@ -110,9 +110,9 @@ class MapBuilder:
         return to
 
     def number(self, value: float) -> int:
-        key = ("number", value)
+        key = ("number", value, math.copysign(1.0, value))  # -0.0 is another number than 0.0
         if key not in self.made:
-            self.made[key] = self.register(1, False, key)
+            self.made[key] = self.register(1, False, key[:2])
         return self.made[key]
 
     # --- values --------------------------------------------------------------------------
@@ -263,7 +263,7 @@ class MapBuilder:
             inner = math.prod(dims[run[-1] + 1 :])
             to = self.register(outer * inner, tensor.batched)
             register = self.step(
-                tensor.op.name, to, [self.whole(register)],
+                tensor.op.name, to, [register],
                 by_row=int(tensor.batched), outer=outer, middle=middle, inner=inner,
             )  # fmt: skip
             register = self._spread_uniform(register)
@@ -272,9 +272,6 @@ class MapBuilder:
         return register
 
     _sum = _prod = _max = _min = _argmax = _argmin = _along
-
-    def whole(self, register: int) -> int:
-        return register
 
     def _spread_uniform(self, register: int) -> int:
         """One number that a step has made fills a vector, as all of its kind do."""

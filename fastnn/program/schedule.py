@@ -3,7 +3,8 @@
 What is computed of single samples alone is stage 0. A reduction along the batch ends a stage: what
 is made of its result belongs to the next. Each stage is one map: the steps of all values that are
 asked for in it, each once. What an earlier stage has computed is computed again from the map's
-operands, unless it takes more than two transcendental functions: then it is kept.
+operands, unless it takes more than two transcendental functions or a product of matrices: then it
+is kept.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 COSTLY = frozenset({
     "exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "sigmoid", "softplus", "erf", "power",
+    "mod", "floor_divide",
 })  # fmt: skip
 AGAIN = 2
 """So many of them are computed again in a later stage rather than kept."""
@@ -118,7 +120,7 @@ class _Scheduler:
 
     def run(self) -> list[Map | Reduce]:
         made: list[Map | Reduce] = []
-        for stage, tensors in enumerate(self.wanted()):
+        for stage in range(len(self.wanted())):
             emitter = MapBuilder(self.places)
             for sink in self.sinks:
                 if self.stage[id(sink.value)] == stage:
@@ -139,7 +141,6 @@ class _Scheduler:
                     result = self.new_tensor(rows.elements, False)
                     reductions.append(Reduce(OVER_THE_BATCH[tensor.op.name], source, result))
                     emitter.later[id(tensor)] = ("whole", result)
-            del tensors
             if emitter.map.steps or emitter.map.prologue:
                 made.append(emitter.finish())
             made.extend(reductions)
@@ -163,4 +164,6 @@ def _of_rows(tensor: Tensor) -> Tensor:
 
 
 def _cost(tensor: Tensor) -> int:
-    return sum(t.op.name in COSTLY for t in ancestors([tensor]))
+    return sum(
+        AGAIN + 1 if t.op.name == "matmul" else t.op.name in COSTLY for t in ancestors([tensor])
+    )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastnn import ops
 from fastnn.losses.base import kind_of
-from fastnn.operations import ACCUMULATE, OVERWRITE, Operation, Storage
+from fastnn.operations import ACCUMULATE, OVERWRITE, SKIP, Operation, Storage
 from fastnn.operations import Tensor as ProgramTensor
 from fastnn.ops.elementwise import chain
 from fastnn.ops.operation import INPUT, as_tensor
@@ -170,6 +170,8 @@ class Scoring:
                 term.weighted, term.reduction, w = False, "sum_over_batch_size", None
             if not term.value.batched and term.reduction == "sum" and w is None:
                 term.reduction = "sum_over_batch_size"  # one number needs no reducing
+            if w is not None:
+                _fit_weights(w, term.value, loss)
             if not term.kind:
                 self.own += traced.values
         self.gradients.append(None if traced is None else traced.gradient)
@@ -203,7 +205,8 @@ class Scoring:
             for metric in self.program.metrics:
                 if not metric.kind and metric.states is not None:
                     t, p, w = self.operands(metric.target)
-                    added = trace_metric(metric.metric, t, p, w if metric.weighted else None)
+                    w = w if metric.weighted else None
+                    added = trace_metric(metric.metric, t, p, w, again=True)
                     if not isinstance(added, dict):
                         return False
                     values += added.values()
@@ -223,7 +226,7 @@ class Scoring:
     def add_metric(self, metric: Metric, name: str, target: int, weighted: bool) -> None:
         t, p, w = self.operands(target)
         term = MetricTerm(metric, name, kind_of(metric), p.attrs["source"][1], target, weighted)
-        added = trace_metric(metric, t, p, w if weighted else None)
+        added = trace_metric(metric, t, p, w if weighted else None, again=bool(term.kind))
         if isinstance(added, NotTraceable):
             term.untraceable = added.with_traceback(None)
         elif added is not None:
@@ -314,7 +317,8 @@ class Scoring:
         if stated is not None:
             grown = seed
             if grown.batched:  # a number for each row: for all of its features
-                grown = ops.reshape(grown, (-1, *[1] * (stated.ndim - 1)))
+                ones = [1] * (stated.ndim - grown.ndim)
+                grown = _reshape(grown, shape=(*grown.shape, *ones), fold=1)
             index = term.prediction
             return [(index, chain(grown, stated))] if any(
                 leaf.attrs["source"][1] == index for leaf in leaves) else []  # fmt: skip
@@ -340,9 +344,10 @@ class Scoring:
                 total = ops.sum if term.reduction == "sum" else ops.mean
                 seed = ops.multiply(seed, total(weights))
             return seed
-        if weights is not None and given is not None and value.ndim - 1 > len(given):
-            ones = [1] * (value.ndim - 1 - len(given))  # one weight for all that a sample has
-            weights = _reshape(weights, shape=(None, *given, *ones), fold=1)
+        if weights is not None and given is not None and value.ndim != weights.ndim:
+            kept = given[: value.ndim - 1]  # what is cut off has length 1
+            ones = [1] * (value.ndim - 1 - len(kept))  # one weight for all behind it
+            weights = _reshape(weights, shape=(None, *kept, *ones), fold=1)
         if term.reduction == "sum_over_batch_size":
             count = ops.multiply(batch_rows(dtype), float(value.elements))
             seed = ops.divide(seed, count)
@@ -404,6 +409,25 @@ class Scoring:
         program.scoring = program.evaluation
         if program.optimizer is not None:
             program.scoring = [*crossentropies, *self._maps([*sinks, *slopes]), *calls]
+            self._order_gradients(program.scoring)
+
+    def _order_gradients(self, scoring: Sequence[Operation]) -> None:
+        """Let what comes first to a gradient overwrite it: maps run stage after stage."""
+        met: set[int] = set()
+
+        def mode_of(tensor: int) -> int:
+            storage = self.program.tensors[tensor].storage
+            mode = ACCUMULATE if storage in met else OVERWRITE
+            met.add(storage)
+            return mode
+
+        for op in scoring:
+            if op.kind == "crossentropy" and op.attrs["mode"] != SKIP:
+                op.attrs["mode"] = mode_of(op.inputs[0])
+            elif op.kind == "map":
+                for register in op.attrs["map"].registers:
+                    if register.sink is not None and register.sink[0] == "gradient":
+                        register.sink = (*register.sink[:2], mode_of(register.sink[1]))
 
     def _share(self) -> None:
         """Let all formulas share what they have in common."""
@@ -435,6 +459,19 @@ class Scoring:
         program.storages.append(storage)
         program.tensors.append(ProgramTensor(len(program.tensors), (elements,), storage.index))
         return len(program.tensors) - 1
+
+
+def _fit_weights(weights: Tensor, value: Tensor, loss: Loss) -> None:
+    """Raise ValueError if a loss's values cannot have such weights."""
+    given = list(weights.sample)
+    while given and given[-1] == 1:
+        given.pop()
+    if value.batched and given != list(value.sample)[: len(given)]:
+        raise ValueError(
+            f"Loss '{loss.name}' has values of shape {value.shape}, which weights of shape "
+            f"{weights.shape} do not fit: give one weight for each row, or return values for "
+            "whatever has a weight of its own"
+        )
 
 
 def count_uses(program: Program, builder: Builder) -> Counter[int]:

@@ -130,7 +130,7 @@ def never_zero(tensor: Tensor) -> bool:
             continue
         seen.add(id(one))
         if name == "constant":
-            value = one.attrs["value"]
+            value = one.attrs["value"].astype(one.dtype)
             if not (np.isfinite(value).all() and (value != 0).all()):
                 return False
         elif name == "broadcast_like" or (name == "add" and one.args[0] is one.args[1]):

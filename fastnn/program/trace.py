@@ -6,6 +6,8 @@ import copy
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fastnn import ops
 from fastnn.ops.operation import as_tensor
 from fastnn.ops.reductions import _mean
@@ -186,13 +188,36 @@ def structure(values: Sequence[Tensor]) -> Any:
 
 
 def trace_metric(
-    metric: Metric, y_true: Tensor, y_pred: Tensor, weights: Tensor | None
+    metric: Metric,
+    y_true: Tensor,
+    y_pred: Tensor,
+    weights: Tensor | None,
+    *,
+    again: bool = False,
 ) -> dict[Variable, Tensor] | NotTraceable | None:
     """Return what a batch adds to each variable of a metric; None, or why, if only Python can tell.
 
     What `update_state` adds must be numbers of rows, all to be added, or one number for the batch,
-    that do not depend on the state.
+    that do not depend on the state; and the same at each call (which `again` does not ask).
     """
+    found = _added(metric, y_true, y_pred, weights)
+    if again or not isinstance(found, dict):
+        return found
+    second = _added(metric, y_true, y_pred, weights)
+    same = (
+        isinstance(second, dict)
+        and second.keys() == found.keys()
+        and structure([*found.values()]) == structure([second[v] for v in found])
+    )
+    if not same:
+        return None  # random numbers, the clock, a counter: to be asked anew for each batch
+    return found
+
+
+def _added(
+    metric: Metric, y_true: Tensor, y_pred: Tensor, weights: Tensor | None
+) -> dict[Variable, Tensor] | NotTraceable | None:
+    """Return what one call of `update_state` adds, and leave the metric as it was."""
     before = _Attributes(metric)
     try:
         with tracing(y_pred.dtype) as assigned:
@@ -216,7 +241,7 @@ def trace_metric(
 
 
 class _Attributes:
-    """What a metric, and those within it, hold in attributes."""
+    """What a metric, those within it and plain objects that it keeps hold in attributes."""
 
     def __init__(self, metric: Any) -> None:
         self.owners: list[Any] = []
@@ -228,7 +253,7 @@ class _Attributes:
             self.owners.append(owner)
             for value in vars(owner).values():
                 items = value if isinstance(value, (list, tuple)) else [value]
-                pending.extend(item for item in items if hasattr(item, "update_state"))
+                pending.extend(item for item in items if _keeps_state(item))
         self.held = [dict(vars(owner)) for owner in self.owners]
         self.inside = [
             {name: copy.copy(value) for name, value in held.items() if isinstance(value, KEEPERS)}
@@ -248,6 +273,9 @@ class _Attributes:
             vars(owner).update(held)
             for name, items in inside.items():
                 keeper: Any = held[name]
+                if isinstance(keeper, np.ndarray):
+                    keeper[...] = items
+                    continue
                 keeper.clear()
                 if isinstance(keeper, (list, deque)):
                     keeper.extend(items)
@@ -255,12 +283,22 @@ class _Attributes:
                     keeper.update(items)
 
 
-KEEPERS = (list, dict, set, deque)
+KEEPERS = (list, dict, set, deque, np.ndarray)
 """What an attribute may be that is changed without being set."""
 
 
+def _keeps_state(item: Any) -> bool:
+    """Whether it is a metric, or an object of a class of one's own (but no layer, model, loss)."""
+    if hasattr(item, "update_state"):
+        return True
+    known = {cls.__module__.partition(".")[0] for cls in type(item).__mro__[:-1]}
+    return hasattr(item, "__dict__") and not known & {"builtins", "fastnn", "numpy"}
+
+
 def _same(now: Any, before: Any) -> bool:
-    """Whether two lists, dicts or sets hold the same objects."""
+    """Whether two lists, dicts or sets hold the same objects, two arrays the same bytes."""
+    if isinstance(now, np.ndarray):
+        return now.tobytes() == before.tobytes()
     if isinstance(now, dict):
         return now.keys() == before.keys() and all(now[key] is before[key] for key in before)
     if isinstance(now, set):

@@ -92,6 +92,7 @@ class Engines:
         self.working = threading.RLock()
         self.program: Program | None = None
         self._key: tuple[Any, ...] | None = None
+        self._made_at: tuple[int, float] | None = None  # changes, epsilon
         self._programs: dict[Any, Program] = {}  # of that key, by the shapes of the data
         self._training: Slot | None = None
         self._testing: Slot | None = None
@@ -109,9 +110,7 @@ class Engines:
     def __reduce__(self) -> Any:
         return Engines, ()
 
-    def build(
-        self, model: Any, compiled: Compiled, data: Data, *, afresh: bool = False
-    ) -> Program:
+    def build(self, model: Any, compiled: Compiled, data: Data, *, afresh: bool = False) -> Program:
         """Return the program that trains `model` on data of these shapes.
 
         `afresh`: losses and metrics of one's own are traced again, in case they compute something
@@ -130,10 +129,11 @@ class Engines:
             () if given is not None and given != tuple(output.sample_shape[:-1]) else given
             for given, output in zip(data.weight_shapes, model.outputs, strict=True)
         )
-        made_for = (shapes, weights, changes(), config.epsilon())
-        if not self._same(key):
+        made_for = (shapes, weights)
+        made_at = (changes(), config.epsilon())
+        if not self._same(key) or self._made_at != made_at:
             self._programs.clear()
-            self._key = key
+            self._key, self._made_at = key, made_at
         elif made_for in self._programs:
             known = self._programs[made_for]
             if not afresh or known.is_current():
