@@ -60,7 +60,8 @@ typedef enum {
 
 /* The name of number i of a list; NULL if there is none. */
 typedef enum {
-  FNN_LIST_STEPS = 0, FNN_LIST_ACTIVATIONS, FNN_LIST_RULES, FNN_LIST_MERGES, FNN_LIST_CROSSENTROPIES
+  FNN_LIST_STEPS = 0, FNN_LIST_ACTIVATIONS, FNN_LIST_RULES, FNN_LIST_MERGES,
+  FNN_LIST_CROSSENTROPIES
 } fnn_list;
 const char *fnn_name(fnn_list list, int i);
 

@@ -1,15 +1,13 @@
 /* Crossentropies from logits, and their gradients, a row after the other. t target, x logits, n
- * features. Nothing is clipped.
- *
- * Keras's formulas: the binary one is a mean over the features, the categorical ones are sums over the
- * classes. */
+ * features. Keras's formulas: the binary one is a mean over the features, the categorical ones are
+ * sums over the classes. Nothing is clipped. */
 #include "internal.h"
 #include "softmax.h"
 
-/* Where the gradient goes: d = (accumulate ? d : 0) + scale * slope; nowhere if d is NULL. `values`:
- * not NULL if the features are rows of one feature each, whose values go there. It holds no vector: a
- * function that is passed one leaves the registers' upper halves in use, which slows down every SSE
- * instruction of its caller. */
+/* Where the gradient goes: d = (accumulate ? d : 0) + scale * slope; nowhere if d is NULL.
+ * `values`: not NULL if the features are rows of one feature each, whose values go there. It holds
+ * no vector: a function that is passed one leaves the registers' upper halves in use, which slows
+ * down every SSE instruction of its caller. */
 typedef struct {
   real *d;
   real scale;
@@ -26,8 +24,8 @@ typedef struct {
     }                                                                                             \
   } while (0)
 
-/* The mean of max(x, 0) - x t + log(1 + exp(-|x|)). The slopes are per feature: the sink's scale holds
- * the 1/n. */
+/* The mean of max(x, 0) - x t + log(1 + exp(-|x|)). The slopes are per feature: the sink's scale
+ * holds the 1/n. */
 static real binary(sink s, real *probability, const real *t, const real *x, size_t n) {
   vec sum = vec_zero();
   LONG_SPAN(n, vec target = LOAD(t); vec z = LOAD(x); vec e = vec_exp(vec_neg(vec_abs(z)));
@@ -97,8 +95,8 @@ static real of_row(int kind, sink s, real *probability, const real *t, const rea
 }
 
 void KERNEL(crossentropy)(int kind, real *values, real *dx, real *probability, const real *t,
-                          size_t t_row, const real *x, size_t row, real scale, size_t rows, size_t n,
-                          int accumulate) {
+                          size_t t_row, const real *x, size_t row, real scale, size_t rows,
+                          size_t n, int accumulate) {
   const int is_mean = kind == FNN_CROSSENTROPY_BINARY;
   sink s = {dx, is_mean ? scale / (real)n : scale, accumulate, NULL};
   const int together = is_mean && n == 1 && row == 1 && t_row == 1;

@@ -34,8 +34,8 @@ void KERNEL(shuffle)(int64_t *rows, size_t n, fnn_random random);
 void KERNEL(convert)(real *y, const void *x, ptrdiff_t stride, int source_type, size_t n);
 
 void KERNEL(crossentropy)(int kind, real *values, real *dx, real *probability, const real *t,
-                          size_t t_row, const real *x, size_t row, real scale, size_t rows, size_t n,
-                          int accumulate);
+                          size_t t_row, const real *x, size_t row, real scale, size_t rows,
+                          size_t n, int accumulate);
 
 void KERNEL(update)(int rule, real *w, const real *g, size_t g_row, real *const *slots,
                     const double *c, size_t rows, size_t row, size_t n);

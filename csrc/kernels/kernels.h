@@ -108,10 +108,10 @@ typedef struct FN(fnn_kernels) {
   void (*convert)(real *y, const void *x, ptrdiff_t stride, int source_type, size_t n);
 
   /* --- crossentropy.c -------------------------------------------------------------------- */
-  /* values[i] for targets t and logits x of row i of n features; rows are t_row and `row` apart. Sparse
-   * targets are one number; all others have n. dx = (accumulate ? dx : 0) + scale dvalue/dx. dx may be
-   * NULL (evaluation), and so may `probability`, to which sigmoid or softmax of the logits go; the
-   * rows of both are `row` apart. */
+  /* values[i] for targets t and logits x of row i of n features; rows are t_row and `row` apart.
+   * Sparse targets are one number; all others have n. dx = (accumulate ? dx : 0) + scale dvalue/dx.
+   * dx may be NULL (evaluation), and so may `probability`, to which sigmoid or softmax of the
+   * logits go; the rows of both are `row` apart. */
   void (*crossentropy)(int kind, real *values, real *dx, real *probability, const real *t,
                        size_t t_row, const real *x, size_t row, real scale, size_t rows, size_t n,
                        int accumulate);

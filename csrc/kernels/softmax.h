@@ -1,5 +1,5 @@
-/* The softmax of a row, shared by the activation and the crossentropies so that both give the same bits:
- * exp(x - max) / sum(exp(x - max)). */
+/* The softmax of a row, shared by the activation and the crossentropies so that both give the same
+ * bits: exp(x - max) / sum(exp(x - max)). */
 #ifndef FNN_SOFTMAX_H
 #define FNN_SOFTMAX_H
 

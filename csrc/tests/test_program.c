@@ -1,6 +1,7 @@
-/* Whole trainings, and losses that are maps, by fnn_run: the same bits whatever the number of threads,
- * the division of the batches and the changes of the team's size. Under ThreadSanitizer: every access
- * is ordered by the barriers, or belongs to a part of the work that one thread has taken. */
+/* Whole trainings, and losses that are maps, by fnn_run: the same bits whatever the number of
+ * threads, the division of the batches and the changes of the team's size. Under ThreadSanitizer:
+ * every access is ordered by the barriers, or belongs to a part of the work that one thread has
+ * taken. */
 #include "check.h"
 
 enum { LAYERS = 3, SAMPLES = 1700, STEPS = 4000, MOST_THREADS = 4 };
@@ -282,7 +283,7 @@ static void changing_teams(void) {
   release();
 }
 
-/* --- maps and reductions along the batch ------------------------------------------------------- */
+/* --- maps and reductions along the batch ------------------------------------------------------ */
 
 enum { F = 20, TILE = 25, LD = 16 };
 enum { X, T, SHARES, SQUARES, ERRORS, TOTAL, LARGEST_SQUARES, ROOT, LARGEST_ERRORS, SCORED };
