@@ -198,10 +198,11 @@ class Variable:
         if assigned is not None:
             if isinstance(value, Variable):
                 value = value.value
-            if np.shape(getattr(value, "shape", np.empty(0))) and tuple(value.shape) != self.shape:
+            shape = tuple(getattr(value, "shape", ()))
+            if shape and shape != self.shape:
                 raise ValueError(
-                    f"Variable '{self.path}' has shape {self.shape}, got a value of shape "
-                    f"{tuple(value.shape)}: reduce it first"
+                    f"Variable '{self.path}' has shape {self.shape}, got a value of shape {shape}: "
+                    "reduce it first"
                 )
             assigned[self] = value
             return

@@ -621,3 +621,31 @@ def test_negative_labels_count_as_zero(engine, activation):
     assert np.isfinite(model.get_weights()[0]).all()
     eager = loss(labels, np.full((4, 3), 1 / 3, "float32"))
     np.testing.assert_allclose(eager, np.log(3) * np.array([1, 0, 1, 0]), rtol=1e-6)
+
+
+def test_weights_of_time_steps_in_python():
+    """A loss that is not traced: as many weights as values, or an error that names it."""
+
+    class Untraced(losses.Loss):
+        axes = (-1,)
+
+        def call(self, y_true, y_pred):
+            return np.mean(np.asarray(y_true - y_pred, float) ** 2, axis=self.axes)
+
+        def gradient(self, y_true, y_pred):
+            return 2 * np.asarray(y_pred - y_true, float) / 4
+
+    x, y, w = np.ones((5, 6)), np.ones((5, 3, 4)), np.arange(15.0).reshape(5, 3)
+    loss = Untraced()
+    model = sequence_model(loss, "c")
+    expected = np.mean(loss.call(y, model.predict(x, verbose=0)) * w)
+    assert model.evaluate(x, y, sample_weight=w, verbose=0) == pytest.approx(expected, rel=1e-6)
+    loss.axes = (1, 2)
+    with pytest.raises(ValueError, match="1 values for each row, but there are 3 weights"):
+        model.evaluate(x, y, sample_weight=w, verbose=0)
+
+
+def test_a_sum_leaves_out_what_has_no_weight():
+    total = metrics.Sum()
+    total.update_state([1.0, np.inf, 3.0], sample_weight=[2.0, 0.0, 1.0])
+    assert total.result() == 5.0

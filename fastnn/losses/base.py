@@ -51,7 +51,8 @@ class Loss:
     """
 
     gradient_is_exact = True
-    """Whether a stated `gradient` is the derivative of `call`; False: one of your own making."""
+    """Whether a stated `gradient` is the derivative of `call`, which `fit` then checks; False: one
+    of your own making."""
 
     _gradient_checked = False
     _is_traced = False  # a program may hold what `call` has recorded

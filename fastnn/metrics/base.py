@@ -210,15 +210,19 @@ class Mean(Metric):
         if weights is None:
             self.total.assign_add(_sum(values))
             self.count.assign_add(ops.size(values))
-        else:  # whatever a value of weight 0 is
-            weighted = ops.where(ops.equal(weights, 0), 0, ops.multiply(values, weights))
-            self.total.assign_add(_sum(weighted))
+        else:
+            self.total.assign_add(_sum(_weighted(values, weights)))
             self.count.assign_add(_sum(weights))
 
     def result(self) -> float:
         """Return the mean; 0 where there is nothing."""
         total, count = self.total.value.item(), self.count.value.item()
         return total / count if count else 0.0
+
+
+def _weighted(values: Any, weights: Any) -> Any:
+    """Return values times their weights; 0 for a weight of 0, whatever the value is."""
+    return ops.multiply(ops.where(ops.equal(weights, 0), 0, values), weights)
 
 
 def _sum(values: Any) -> Any:
@@ -259,7 +263,7 @@ class Sum(Metric):
         else:
             values = np.asarray(values)
             weights = None if sample_weight is None else _weights(sample_weight, values)
-        self.total.assign_add(_sum(values if weights is None else ops.multiply(values, weights)))
+        self.total.assign_add(_sum(values if weights is None else _weighted(values, weights)))
 
     def result(self) -> float:
         """Return the sum."""

@@ -76,6 +76,11 @@ class LossTerm:
             The batch's loss, and the loss weight times its derivative by p.
         """
         values, slopes = self.loss.rows(t, p, gradients=gradients)
+        if w is not None and len(values) % w.size:
+            raise ValueError(
+                f"Loss '{self.loss.name}' has {len(values) // len(p)} values for each row, but "
+                f"there are {w.size // len(p)} weights: give one weight for each row"
+            )
         loss, scale = reduced(values, w, self.reduction)
         if slopes is None:
             return loss, None
