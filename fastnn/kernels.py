@@ -238,8 +238,8 @@ def crossentropy(kind: str, y_true: ArrayLike, y_pred: ArrayLike) -> np.ndarray:
         The mean over independent features (behind a sigmoid), or the sum over classes (behind a
         softmax).
     y_true : array
-        Shape (..., features) like `y_pred`; for the sparse kind integer labels of shape (...), of
-        which those that name no class give NaN.
+        Shape (..., features) like `y_pred`; for the sparse kind integer labels of shape (...):
+        a negative one is of no class and gives 0, one that is too large NaN.
     y_pred : array, shape (..., features)
         Logits.
 

@@ -109,6 +109,14 @@ def test_crossentropies(isa, kind, dtype):
         np.testing.assert_allclose(mean, gradient / 7, **tolerance(dtype))
 
 
+def test_labels_that_name_no_class(isa):
+    values, gradient = kernels.crossentropy_gradient(
+        "sparse_categorical", [-1, 2, 1], np.zeros((3, 2)), scale=1.0
+    )
+    np.testing.assert_allclose(values, [0, np.nan, np.log(2)])
+    np.testing.assert_allclose(gradient, [[0, 0], [np.nan, np.nan], [0.5, -0.5]])
+
+
 def test_the_same_bits_on_every_instruction_set_and_thread_count():
     rng = np.random.default_rng(5)
     x, w, bias, dy = arrays(rng, "float32", (70, 300), (300, 97), (97,), (70, 97))
