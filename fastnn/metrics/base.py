@@ -16,8 +16,6 @@ from fastnn.variable import Variable
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fastnn.variable import Variable
-
 
 class Metric:
     """Base of all metrics; subclass it to write your own.
@@ -313,6 +311,12 @@ class MeanMetricWrapper(Mean):
                 f"{tuple(y_pred.shape[:-1])}, or one for the batch, got {shape} for y_true of "
                 f"shape {tuple(y_true.shape)} and y_pred of shape {tuple(y_pred.shape)}"
             )
+        rows = shape[0] if len(shape) > 1 else None
+        if rows is not None and rows > 1 and shape[1] == rows != (*y_pred.shape, 0)[1]:
+            raise ValueError(
+                f"Metric '{self.name}' gives {shape}, a number for each row with each row: one of "
+                "(n,) and (n, 1) was broadcast; keep axes with keepdims=True, or write x[:, None]"
+            )
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self._fn_kwargs}
@@ -329,7 +333,6 @@ class RowMetric(MeanMetricWrapper):
     """A built-in metric: the mean of a function of this package; made by `registry.metric`."""
 
     function: Any
-    options: dict[str, Any] = {}
 
     @property
     def _kind(self) -> str:
