@@ -18,6 +18,7 @@ from fastnn import (
 )
 from fastnn.layers import Dense, Flatten, Layer, Reshape
 from fastnn.training import TrainingWarning
+from fastnn.variable import Variable
 
 X = np.arange(4.0).reshape(4, 1)
 Y = 0 * X
@@ -649,3 +650,18 @@ def test_a_sum_leaves_out_what_has_no_weight():
     total = metrics.Sum()
     total.update_state([1.0, np.inf, 3.0], sample_weight=[2.0, 0.0, 1.0])
     assert total.result() == 5.0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_weights_alone_are_joined(engine):
+    first, second = Variable((1,), name="first"), Variable((1,), name="second")
+    first.assign([2.0])
+    second.assign([3.0])
+
+    def error(y_true, y_pred):
+        scale = ops.concatenate([first, second]) + ops.stack([first, second])[:, 0]
+        return ops.mean(ops.square(scale * y_pred - y_true), axis=-1)
+
+    model = Sequential([Input((1,)), Dense(2, kernel_initializer="ones")])
+    model.compile(loss=error, engine=engine)
+    assert model.evaluate(np.ones((3, 1)), np.zeros((3, 2)), verbose=0) == (16 + 36) / 2

@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from fastnn.ops import elementwise as e
-from fastnn.ops.operation import as_ndarray, as_tensor, broadcast, holds_tensor, of_floatx
+from fastnn.ops.operation import (
+    as_ndarray,
+    as_tensor,
+    broadcast,
+    dtype_among,
+    holds_tensor,
+    of_floatx,
+)
 from fastnn.ops.shapes import (
     _concatenate,
     _place,
@@ -20,6 +27,7 @@ from fastnn.ops.shapes import (
     zeros_like,
 )
 from fastnn.ops.tensor import NotTraceable, Shape, Tensor, where
+from fastnn.variable import trace_dtype
 
 
 def concatenate(xs: Any, axis: int = 0) -> Any:
@@ -27,9 +35,7 @@ def concatenate(xs: Any, axis: int = 0) -> Any:
     if not holds_tensor(xs):
         arrays = [as_ndarray(x) for x in xs]
         return of_floatx(np.concatenate(arrays, axis), *arrays)
-    dtype = next(x.dtype for x in xs if isinstance(x, Tensor))
-    tensors = [as_tensor(x, dtype) for x in xs]
-    first = next((t for t in tensors if t.batched), tensors[0])
+    tensors, first = _tensors(xs)
     axis = axis % first.ndim
     if first.batched:
         if axis == 0:
@@ -39,6 +45,13 @@ def concatenate(xs: Any, axis: int = 0) -> Any:
             )
         tensors = [t if t.batched else _rows_of(t, first) for t in tensors]
     return _concatenate(*tensors, axis=axis) if len(tensors) > 1 else tensors[0]
+
+
+def _tensors(xs: Any) -> tuple[list[Tensor], Tensor]:
+    """Return all as tensors, and the first of them that has rows of the batch, or the first."""
+    dtype = dtype_among(xs) or trace_dtype()
+    tensors = [as_tensor(x, dtype) for x in xs]
+    return tensors, next((t for t in tensors if t.batched), tensors[0])
 
 
 def _rows_of(x: Tensor, like: Tensor) -> Tensor:
@@ -55,9 +68,7 @@ def stack(x: Any, axis: int = 0) -> Any:
     if not holds_tensor(x):
         arrays = [as_ndarray(item) for item in x]
         return of_floatx(np.stack(arrays, axis), *arrays)
-    dtype = next(item.dtype for item in x if isinstance(item, Tensor))
-    tensors = [as_tensor(item, dtype) for item in x]
-    first = next((t for t in tensors if t.batched), tensors[0])
+    tensors, first = _tensors(x)
     axis = axis + first.ndim + 1 if axis < 0 else axis
     if axis == 0 and first.batched:
         raise NotTraceable(
