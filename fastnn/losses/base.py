@@ -293,7 +293,7 @@ class FunctionLoss(Loss):
 class RowLoss(Loss):
     """A built-in loss: a function of this package that gives one value for each row.
 
-    Classes are made of such functions by `row_loss`.
+    Classes are made of such functions by `registry.loss`.
     """
 
     function: Any  # (y_true, y_pred, **options)

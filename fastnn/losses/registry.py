@@ -73,10 +73,7 @@ def loss(
                     y_true, y_pred = y_true.reshape(y_true.shape or 1), y_pred.reshape(1)
             return function(y_true, y_pred, *args, **kwargs)
 
-        defaults = {
-            key: parameter.default
-            for key, parameter in list(inspect.signature(function).parameters.items())[2:]
-        }
+        defaults = options_of(function)
         order = list(arguments) or [*defaults, "reduction", "name", "dtype"]
         made = _class(class_name, call, defaults, order, name or own, check)
         FUNCTIONS[own] = call
@@ -156,6 +153,12 @@ def class_of(
         "function": staticmethod(function),
     }
     return type(class_name, (base,), members)
+
+
+def options_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return what a function takes behind y_true and y_pred, with the defaults."""
+    parameters = list(inspect.signature(function).parameters.items())[2:]
+    return {key: parameter.default for key, parameter in parameters}
 
 
 def set_options(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from typing import TYPE_CHECKING, Any
 
 from fastnn.losses.base import fitted
-from fastnn.losses.registry import class_of, set_options
+from fastnn.losses.registry import class_of, options_of, set_options
 from fastnn.metrics.base import MeanMetricWrapper, RowMetric
 from fastnn.ops.operation import holds_tensor
 
@@ -77,11 +76,7 @@ def mean_of(
         Options of the function that the class does not take.
     """
     own = function.__name__
-    defaults = {
-        key: parameter.default
-        for key, parameter in list(inspect.signature(function).parameters.items())[2:]
-        if key not in without
-    }
+    defaults = {key: v for key, v in options_of(function).items() if key not in without}
 
     def begin(self: RowMetric, given: dict[str, Any]) -> None:
         options = {key: given[key] for key in defaults}
