@@ -116,7 +116,7 @@ class Scoring:
         self.predictions: dict[int, Tensor] = {}  # by output
         self.superops: dict[int, Crossentropy] = {}  # by loss
         self.own: list[Tensor] = []  # what was traced of one's own code, as it was
-        self.map_gradients: list[tuple[int, int, Tensor]] = []  # tensor, mode, value
+        self.map_gradients: dict[int, Tensor] = {}  # by tensor, without what superops contribute
 
     # --- leaves --------------------------------------------------------------------------
 
@@ -282,8 +282,7 @@ class Scoring:
     def derive(self, contribute: Any, needed: set[int]) -> None:
         """Fill the program's gradients: what the losses contribute to those of tensors."""
         totals: dict[int, Tensor] = {}
-        fused: dict[int, Tensor] = {}  # without what superops contribute
-        own = Counter[int]()
+        fused = self.map_gradients
         with without_lines():
             for k, term in enumerate(self.program.losses):
                 if term.value is None:
@@ -291,15 +290,11 @@ class Scoring:
                 for index, part in self._slopes(k, term, needed):
                     totals[index] = ops.add(totals[index], part) if index in totals else part
                     if k in self.superops and index == self.superops[k].logits:
-                        self.superops[k].mode = contribute(index)
+                        self.superops[k].learns = True
                     else:
                         fused[index] = ops.add(fused[index], part) if index in fused else part
-        self.map_gradients = [(index, contribute(index), part) for index, part in fused.items()]
         for index, value in zip(totals, simplify(totals.values()), strict=True):
-            storage = self.builder.storage(index)
-            own[storage] += 1
-            mode = OVERWRITE if own[storage] == 1 else ACCUMULATE
-            self.program.gradients.append(GradientTerm(index, value, mode))
+            self.program.gradients.append(GradientTerm(index, value, contribute(index)))
         for term in self.program.losses:
             if term.value is None:
                 term.mode = contribute(term.prediction)
@@ -389,7 +384,7 @@ class Scoring:
                         "kind": superop.kind, "target": superop.target,
                         "probability": number_of.get(superop.probability, -1),
                         "weighted": program.targets[superop.target].weights is not None,
-                        "weight": term.weight, "mode": superop.mode,
+                        "weight": term.weight, "mode": OVERWRITE if superop.learns else SKIP,
                         "by_samples": term.reduction == "sum_over_batch_size",
                     },
                 )
@@ -401,8 +396,8 @@ class Scoring:
                 state.values = self._tensor(state.value.elements, state.value.batched)
                 sinks.append(Sink(state.value, ("tensor", state.values)))
         slopes = [
-            Sink(value, ("gradient", number_of[index], mode))
-            for index, mode, value in self.map_gradients
+            Sink(value, ("gradient", number_of[index]))
+            for index, value in self.map_gradients.items()
         ]
         self._share()
         program.evaluation = [*crossentropies, *self._maps(sinks), *calls]

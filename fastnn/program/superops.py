@@ -26,7 +26,7 @@ class Crossentropy:
     target: int
     logits: int
     probability: int = -1  # the tensor it writes instead of a folded activation
-    mode: int = 0  # what it does to the gradient of the logits
+    learns: bool = False  # it makes a gradient of the logits
 
 
 def crossentropy_of(value: Tensor) -> Crossentropy | None:
