@@ -2,7 +2,7 @@
 
 Every function here works on arrays at once (``relu([-1.0, 2.0])``) and on the tensors of a model
 (``relu(Dense(3)(x))`` adds an `Activation` layer). What the engines get is a `Formula`: a kind of
-`operations.ACTIVATIONS` and its one parameter, or a pair of Python functions.
+`_core.ACTIVATIONS` and its one parameter, or a pair of Python functions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Formula:
     Parameters
     ----------
     kind : str
-        One of `operations.ACTIVATIONS`, or ``"python"``.
+        One of `_core.ACTIVATIONS`, or ``"python"``.
     slope : float
         The kind's parameter: alpha of elu, the negative slope of leaky_relu.
     function : callable, optional

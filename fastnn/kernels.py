@@ -26,7 +26,7 @@ import numpy as np
 
 from fastnn import _core
 from fastnn.missing import explain_missing
-from fastnn.operations import ACTIVATIONS, FROM_OUTPUT
+from fastnn.operations import FROM_INPUT
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -52,7 +52,7 @@ def dense(
     kernel : array, shape (I, O)
     bias : array, shape (O,), optional
     activation : str
-        One of `fastnn.operations.ACTIVATIONS`.
+        One of ``fastnn._core.ACTIVATIONS``.
     slope : float, optional
         alpha of elu (default 1), negative slope of leaky_relu (default 0.2).
     out : ndarray, shape (..., O), optional
@@ -134,10 +134,10 @@ def dense_gradient(
     _same(who, "x features", kernel.shape[0], x.shape[-1] if x.ndim else 1)
     _same(who, "dy shape", (*x.shape[:-1], kernel.shape[1]), dz.shape)
     if activation != "linear":
-        if y is None or activation not in FROM_OUTPUT:
+        if y is None or activation in FROM_INPUT:
             raise ValueError(
                 f"{who}: the derivative of {activation!r} needs the layer's "
-                + ("output: pass y=" if activation in FROM_OUTPUT else
+                + ("output: pass y=" if activation not in FROM_INPUT else
                    "pre-activation: use a linear dense and activation_gradient()")
             )  # fmt: skip
         dz = activation_gradient(dz, None, y, activation, slope=slope)
@@ -165,7 +165,7 @@ def activation(
     ----------
     x : array, shape (..., features)
     name : str
-        One of `fastnn.operations.ACTIVATIONS`.
+        One of ``fastnn._core.ACTIVATIONS``.
     slope : float, optional
         As in `dense`.
     out : ndarray, optional
@@ -218,7 +218,7 @@ def activation_gradient(
     """
     who = "activation_gradient"
     slope = _slope(who, name, slope)
-    needed, given = ("y", y) if name in FROM_OUTPUT else ("x", x)
+    needed, given = ("x", x) if name in FROM_INPUT else ("y", y)
     if given is None:
         raise ValueError(f"{who}: the derivative of {name!r} is computed from {needed}: pass it")
     dtype = _dtype(dy, given)
@@ -358,8 +358,9 @@ def _apart(who: str, out: np.ndarray, others: tuple[np.ndarray | None, ...]) -> 
 
 
 def _slope(who: str, name: str, slope: float | None) -> float:
-    if name not in ACTIVATIONS:
-        raise ValueError(f"{who}: expected an activation of {ACTIVATIONS}, got {name!r}")
+    if name not in _core.ACTIVATIONS:
+        known = tuple(_core.ACTIVATIONS)
+        raise ValueError(f"{who}: expected an activation of {known}, got {name!r}")
     return float(SLOPES.get(name, 0.0) if slope is None else slope)
 
 

@@ -78,22 +78,11 @@ class Operation:
     param_modes: tuple[int, ...] = ()
 
 
-ACTIVATIONS = (
-    "linear", "relu", "leaky_relu", "relu6", "sigmoid", "hard_sigmoid", "tanh", "softplus",
-    "softsign", "elu", "selu", "exponential", "silu", "gelu", "mish", "softmax", "log_softmax",
-)  # fmt: skip
-"""Kinds of activation."""
+FROM_INPUT = frozenset({"silu", "gelu", "mish"})
+"""Activations whose derivative needs the input; that of the others can be had from the output."""
 
-FROM_OUTPUT = frozenset(ACTIVATIONS) - {"silu", "gelu", "mish"}
-"""Activations whose derivative can be had from their output: the input need not be kept."""
-
-ELEMENTWISE = frozenset(ACTIVATIONS) - {"softmax", "log_softmax"}
-
-RULES = (
-    "sgd", "momentum", "nesterov", "rmsprop", "rmsprop_momentum", "rmsprop_centered",
-    "rmsprop_centered_momentum", "adam", "amsgrad",
-)  # fmt: skip
-"""Optimizer rules; csrc/ops.def states the formulas."""
+BY_ROW = frozenset({"softmax", "log_softmax"})
+"""Activations that act on whole rows; the others act element by element."""
 
 RULE_SLOTS = {
     "sgd": (),
@@ -106,12 +95,10 @@ RULE_SLOTS = {
     "adam": ("m", "v"),
     "amsgrad": ("m", "v", "v_hat"),
 }
-"""The slots of each rule, in the order in which the kernels take them."""
+"""The slots of each rule, in the order in which the kernels take them; formulas: csrc/ops.def."""
 
 COEFFICIENTS = 8
 """Numbers an optimizer gives its rule for each step: decay, step size, then the rule's own."""
-
-MERGES = ("add", "subtract", "multiply", "maximum", "minimum")
 
 FORWARD: dict[str, tuple[str, ...]] = {
     # y = activation(x W + b), on the last axis; params (kernel,) or (kernel, bias)

@@ -6,9 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from fastnn import Sequential, activations, utils
+from fastnn import Sequential, _core, activations, utils
 from fastnn.layers import Activation, Dense, Input, LeakyReLU, PReLU
-from fastnn.operations import ACTIVATIONS
 
 X = np.array([[-3.0, -0.5, 0.0, 0.5, 7.0]])
 
@@ -41,7 +40,7 @@ def test_values(name):
 
 
 def test_every_kind_has_a_function():
-    for kind in ACTIVATIONS:
+    for kind in _core.ACTIVATIONS:
         assert activations.resolve(activations.get(kind)).kind == kind
 
 

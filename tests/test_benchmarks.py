@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn.operations import ACTIVATIONS
+from fastnn import _core
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -356,7 +356,7 @@ def test_elementwise():
     kernels = [(line[:9].strip(), line[10:44].strip()) for line in table]
     assert len(set(kernels)) == len(kernels)
     names = {group: {name for g, name in kernels if g == group} for group, _ in kernels}
-    assert names["forward"] == names["backward"] == set(ACTIVATIONS) - {"linear"}
+    assert names["forward"] == names["backward"] == set(_core.ACTIVATIONS) - {"linear"}
     assert {"binary crossentropy", "categorical crossentropy"} < names["loss"]
     assert {"SGD", "RMSprop", "Adam"} < names["update"]
     assert names["other"] == {"dropout"}

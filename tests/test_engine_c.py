@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastnn
-from fastnn import _core, operations, program
+from fastnn import _core, program
 from fastnn.layers import Add, Dense, Input, Layer
 
 
@@ -33,13 +33,6 @@ def inside(monkeypatch):
         monkeypatch.setattr(Inside, "act", staticmethod(act))
 
     return use
-
-
-def test_names_are_those_of_c_in_its_order():
-    for names in ("ACTIVATIONS", "RULES", "MERGES"):
-        numbers = getattr(_core, names)
-        assert tuple(numbers) == getattr(operations, names), names
-        assert [*numbers.values()] == [*range(len(numbers))]
 
 
 def test_a_bind_that_fails_leaves_nothing_bound():

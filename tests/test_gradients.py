@@ -16,7 +16,6 @@ from fastnn import _core, config, losses, optimizers
 from fastnn.layers import Dense, Input
 from fastnn.losses.base import kind_of
 from fastnn.losses.registry import CLASSES
-from fastnn.operations import ACTIVATIONS
 
 
 class Probe:
@@ -141,7 +140,7 @@ def test_cosine_similarity_of_zero_vectors_has_a_gradient(engine):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_loss_behind_every_activation(engine, loss):
     kinds_of_probabilities = {"sigmoid", "hard_sigmoid", "softmax", "softplus", "exponential"}
-    for activation in ACTIVATIONS:
+    for activation in _core.ACTIVATIONS:
         clips = kind_of(loss).endswith("crossentropy") or kind_of(loss) in OF_POSITIVE
         if clips and activation not in kinds_of_probabilities:
             continue
@@ -151,7 +150,7 @@ def test_every_loss_behind_every_activation(engine, loss):
             check(classifier(loss, activation), engine, fuse, samples=3)
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("activation", _core.ACTIVATIONS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_activation_on_awkward_sizes(engine, activation):
     for features, n in itertools.product((1, 7, 17), (1, 6, 9)):

@@ -8,18 +8,19 @@ import numpy as np
 import pytest
 from engines import CASES, ENGINES, Case, make, train
 
-from fastnn import config, optimizers, program
+from fastnn import _core, config, optimizers, program
 from fastnn.layers import Dense, Dropout, Input
 from fastnn.numpy_engine import activations, operations, updates
 from fastnn.numpy_engine.random import keep_mask, philox, words
-from fastnn.operations import ACTIVATIONS, FORWARD, RULES
+from fastnn.operations import FORWARD, RULE_SLOTS
 
 
 def test_there_is_a_function_for_every_kind():
     assert set(operations.FORWARD) == set(FORWARD)
     assert set(operations.BACKWARD) == {f"{kind}_backward" for kind in FORWARD}
-    assert tuple(activations.ACTIVATIONS) == tuple(activations.BACKWARD) == ACTIVATIONS
-    assert tuple(updates.UPDATES) == RULES
+    names = tuple(_core.ACTIVATIONS)
+    assert tuple(activations.ACTIVATIONS) == tuple(activations.BACKWARD) == names
+    assert tuple(updates.UPDATES) == tuple(RULE_SLOTS) == tuple(_core.RULES)
 
 
 # Known answers of Philox4x32-10 from the file kat_vectors of Random123 (Salmon et al.).

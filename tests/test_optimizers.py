@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fastnn.optimizers as O
-from fastnn.operations import RULES
+from fastnn import _core
 from fastnn.optimizers import schedules as S
 from fastnn.optimizers.base import POWERS, power, powers
 from fastnn.variable import Variable
@@ -57,7 +57,7 @@ def test_steps_are_those_of_keras(optimizer, rule, expected, dtype):
 
 
 def test_every_rule_is_checked():
-    assert {rule for _, rule, _ in AFTER_FOUR_STEPS} == set(RULES)
+    assert {rule for _, rule, _ in AFTER_FOUR_STEPS} == set(_core.RULES)
 
 
 def test_a_gradient_of_another_shape_changes_nothing():

@@ -2,8 +2,8 @@
 
 `ACTIVATIONS[name](x, slope)` gives y, and `BACKWARD[name](dy, x, y, slope)` gives
 dx = dLoss/dx from dy = dLoss/dy. `slope` is the one parameter an activation may have: alpha of
-elu, the negative slope of leaky_relu. Where f' can be had from y alone (operations.FROM_OUTPUT),
-x may be None: the program need not keep it.
+elu, the negative slope of leaky_relu. Where f' can be had from y alone (for all but
+operations.FROM_INPUT), x may be None: the program need not keep it.
 """
 
 from __future__ import annotations

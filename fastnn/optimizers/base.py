@@ -111,7 +111,7 @@ class Optimizer:
 
     @property
     def rule(self) -> str:
-        """A name in operations.RULES."""
+        """A name in `operations.RULE_SLOTS`."""
         raise NotImplementedError
 
     def constants(self) -> Sequence[float]:

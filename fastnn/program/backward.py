@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from fastnn.operations import (
     ACCUMULATE,
-    ELEMENTWISE,
-    FROM_OUTPUT,
+    BY_ROW,
+    FROM_INPUT,
     OVERWRITE,
     SKIP,
     Operation,
@@ -37,7 +37,7 @@ def fuse_activations(program: Program, builder: Builder, scoring: Scoring) -> No
             dense is not None
             and dense.kind == "dense"
             and dense.attrs["activation"] == "linear"
-            and op.attrs["activation"] in FROM_OUTPUT
+            and op.attrs["activation"] not in FROM_INPUT
             and uses[builder.storage(dense.output)] == 1
         ):
             dense.attrs |= op.attrs
@@ -122,6 +122,6 @@ def _hand_on_derivatives(program: Program, builder: Builder, contributions: Coun
         if maker is None or contributions[storage] != 1:
             continue
         activation = maker.attrs["activation"]
-        if activation in ELEMENTWISE and activation != "linear":
+        if activation not in BY_ROW and activation != "linear":
             op.attrs["derivative"] = (activation, maker.attrs["slope"])
             maker.attrs["derivative_done"] = True
