@@ -163,7 +163,7 @@ def test_a_function_gets_y_in_the_shape_of_the_predictions():
     assert metric([1.0, 5.0], [[2.0], [9.0]]) == 2.5
     with pytest.raises(ValueError, match=r"'columns' must give one value per row.*got \(1,\)"):
         M.FunctionMetric(lambda t, p: np.mean(t - p, axis=0), "columns")([1.0, 5.0], [[2.0], [9.0]])
-    with pytest.raises(ValueError, match=r"'outer' gives \(2, 2\), a number for each row with each"):
+    with pytest.raises(ValueError, match=r"'outer' gives \(2, 2\), a number for each row with"):
         M.FunctionMetric(lambda t, p: t[:, 0] - p, "outer")([1.0, 5.0], [[2.0], [9.0]])
     with pytest.raises(TypeError, match="'forgetful' returned None"):
         M.FunctionMetric(lambda t, p: None, "forgetful")([1.0, 5.0], [2.0, 9.0])
