@@ -665,3 +665,17 @@ def test_weights_alone_are_joined(engine):
     model = Sequential([Input((1,)), Dense(2, kernel_initializer="ones")])
     model.compile(loss=error, engine=engine)
     assert model.evaluate(np.ones((3, 1)), np.zeros((3, 2)), verbose=0) == (16 + 36) / 2
+
+
+def test_deep_formulas_are_printed_in_lines():
+    def deep(y_true, y_pred):
+        for _ in range(1200):
+            y_pred = ops.tanh(y_pred) + 0.1
+        return ops.mean(ops.square(y_true - y_pred), axis=-1)
+
+    model = Sequential([Input((1,)), Dense(1)])
+    model.compile(loss=deep)
+    model.fit(X, Y, verbose=0)
+    lines = str(model._engines.program).splitlines()
+    assert max(map(len, lines)) < 1000
+    assert sum(line.count("tanh") for line in lines) >= 1200

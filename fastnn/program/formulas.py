@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ INFIX = {
     "greater_equal": ">=",
 }  # fmt: skip
 MODES = ("-", "=", "+=")
+DEEPEST = 16  # operations within operations that still make one line
 
 
 def formulas(program: Program) -> list[str]:
@@ -42,51 +44,56 @@ def formulas(program: Program) -> list[str]:
 
 
 def write(values: Sequence[Tensor], labels: Sequence[str]) -> list[str]:
-    """Return formulas, each tensor that is used more than once under a name of its own."""
+    """Return formulas; what is used more than once, or is deep, under a name of its own."""
     order = ancestors(values)
-    uses: dict[int, int] = {}
-    for tensor in order:
-        for arg in tensor.args:
-            uses[id(arg)] = uses.get(id(arg), 0) + 1
-    names: dict[int, str] = {}
+    uses = Counter(id(arg) for tensor in order for arg in tensor.args)
+    texts: dict[int, str] = {}
+    depths: dict[int, int] = {}
     lines: list[str] = []
+    named = 0
     due = list(zip(values, labels, strict=True))
-
-    def text(tensor: Tensor, *, top: bool = False) -> str:
-        if id(tensor) in names:
-            return names[id(tensor)]
-        name = tensor.op.name
-        if name == "input":
-            kind, index = tensor.attrs["source"]
-            return {"tensor": "t", "target": "y", "weights": "w"}[kind] + str(index)
-        if name == "rows":
-            return "n"
-        if name == "variable":
-            return tensor.attrs["variable"].path
-        if name == "constant":
-            return _number(tensor.attrs["value"])
-        args = [text(arg) for arg in tensor.args]
-        if name == "broadcast_like":
-            return args[0]
-        if name in INFIX and len(args) == 2:
-            inner = f"{args[0]} {INFIX[name]} {args[1]}"
-            return inner if top else f"({inner})"
-        if name == "negative":
-            return f"-{args[0]}"
-        words = [f"{key}={_plain(value)}" for key, value in tensor.attrs.items()
-                 if key != "fold" and value is not False]  # fmt: skip
-        return f"{name}({', '.join(args + words)})"
-
     for tensor in order:
-        shared = uses.get(id(tensor), 0) > 1 and tensor.args and tensor.op.name != "broadcast_like"
-        if shared:
-            line = text(tensor, top=True)
-            names[id(tensor)] = f"v{len(names)}"
-            lines.append(f"{names[id(tensor)]} = {line}")
-        for value, label in due:
-            if value is tensor:
-                lines.append(f"{label} {text(value, top=True)}")
+        args = [texts[id(arg)] for arg in tensor.args]
+        text = _text(tensor, args)
+        depth = 1 + max((depths[id(arg)] for arg in tensor.args), default=-1)
+        shared = uses[id(tensor)] > 1 and tensor.args and tensor.op.name != "broadcast_like"
+        if shared or depth > DEEPEST:
+            lines.append(f"v{named} = {_bare(text)}")
+            text, depth = f"v{named}", 0
+            named += 1
+        texts[id(tensor)], depths[id(tensor)] = text, depth
+        lines += [f"{label} {_bare(text)}" for value, label in due if value is tensor]
     return lines
+
+
+def _bare(text: str) -> str:
+    return text[1:-1] if text.startswith("(") else text
+
+
+def _text(tensor: Tensor, args: Sequence[str]) -> str:
+    """Return a formula of one operation on what its arguments are called."""
+    name = tensor.op.name
+    if name == "input":
+        kind, index = tensor.attrs["source"]
+        return {"tensor": "t", "target": "y", "weights": "w"}[kind] + str(index)
+    if name == "rows":
+        return "n"
+    if name == "variable":
+        return tensor.attrs["variable"].path
+    if name == "constant":
+        return _number(tensor.attrs["value"])
+    if name == "broadcast_like":
+        return args[0]
+    if name in INFIX and len(args) == 2:
+        return f"({args[0]} {INFIX[name]} {args[1]})"
+    if name == "negative":
+        return f"-{args[0]}"
+    words = [
+        f"{key}={_plain(value)}"
+        for key, value in tensor.attrs.items()
+        if key != "fold" and value is not False
+    ]
+    return f"{name}({', '.join([*args, *words])})"
 
 
 def _number(value: np.ndarray) -> str:
