@@ -44,13 +44,6 @@ typedef enum {
 #define FNN_MAX_SLOTS 3
 #define FNN_COEFFICIENTS 8
 
-/* How an elementwise merge of two tensors combines them. */
-typedef enum {
-#define FNN_MERGE_KIND(NAME, name) FNN_##NAME,
-#include "ops.def"
-  FNN_MERGES
-} fnn_merge;
-
 /* Crossentropies of rows, from logits. */
 typedef enum {
 #define FNN_CROSSENTROPY_KIND(NAME, name) FNN_CROSSENTROPY_##NAME,
@@ -60,8 +53,7 @@ typedef enum {
 
 /* The name of number i of a list; NULL if there is none. */
 typedef enum {
-  FNN_LIST_STEPS = 0, FNN_LIST_ACTIVATIONS, FNN_LIST_RULES, FNN_LIST_MERGES,
-  FNN_LIST_CROSSENTROPIES
+  FNN_LIST_STEPS = 0, FNN_LIST_ACTIVATIONS, FNN_LIST_RULES, FNN_LIST_CROSSENTROPIES
 } fnn_list;
 const char *fnn_name(fnn_list list, int i);
 
@@ -138,11 +130,8 @@ typedef struct {
 typedef enum {
   FNN_DENSE = 0,       /* y = activation(x W + b); a: slope */
   FNN_ACTIVATE,        /* y = activation(x); a: slope */
-  FNN_PRELU,           /* y = x > 0 ? x : kernel x */
-  FNN_SCALE,           /* y = a x + b */
+  FNN_RANDOM,          /* y = random numbers of `stream` between 0 and 1 */
   FNN_DROPOUT,         /* a: rate, stream */
-  FNN_CONCATENATE,     /* y[.. outer: offset..offset+inner of row] = x[.. outer: inner] */
-  FNN_MERGE,           /* y = merge(x, z) */
   FNN_CALL,            /* the caller's own operation */
   FNN_UPDATE,          /* one optimizer step of `kernel`, from its gradient */
   FNN_MAP,             /* the steps of `map` on every sample */
@@ -158,19 +147,29 @@ typedef enum {
   FNN_SCRATCH = 0, /* made by a step */
   FNN_NUMBER,      /* `number` */
   FNN_SAMPLES,     /* the number of samples of the batch */
-  FNN_TENSOR,      /* the value of `tensor`, of which each sample has `size` elements */
+  FNN_TENSOR,      /* the value of `tensor`, of which each sample has `size` elements, */
+  FNN_GRADIENT,    /* or the gradient */
   FNN_MEMORY       /* `rows` runs of size / rows elements at `memory`, `row` apart: a constant, or a
                       parameter as it is now */
 } fnn_register_source;
 typedef struct {
   size_t size;
   int32_t batched, source, tensor;
-  int32_t sink, mode; /* sink: 0 none, 1 the value and 2 the gradient of `tensor`; mode of the latter */
+  int32_t sink, mode; /* an fnn_register_sink; what to do to a gradient */
   int32_t slot;       /* of scratch memory */
   double number;
-  const void *memory;
+  void *memory;
   size_t rows, row;
 } fnn_register;
+
+/* Where a register's value goes. */
+typedef enum {
+  FNN_NOWHERE = 0,
+  FNN_VALUE,     /* the value of `tensor` */
+  FNN_SLOPE,     /* its gradient */
+  FNN_PARAMETER, /* `rows` runs at `memory`, `row` apart: the gradient of a parameter, in trainings, */
+  FNN_STATE      /* or its value */
+} fnn_register_sink;
 
 /* A map: first the prologue, on what is the same for all samples, then the steps for one tile of
  * samples after the other. Scratch memory has `slots` slots of `slot` elements, whole vectors. */
@@ -180,6 +179,7 @@ typedef struct {
   size_t n_registers, n_prologue, n_steps, slots, slot;
   size_t tile; /* samples */
   int waits;   /* it reads what an FNN_REDUCE has made */
+  int alone;   /* it writes parameters: one thread runs it, between two waits */
 } fnn_map;
 
 /* One operation, forward, of losses and metrics, or backward. Unused indices are -1. */
@@ -187,8 +187,8 @@ typedef struct {
   int32_t code, backward;
   int32_t x, z, y;              /* tensors: inputs and output */
   int32_t kernel, bias;         /* parameters */
-  int32_t activation, merge, stream;
-  int32_t x_mode, z_mode;       /* backward, crossentropy: what to do to the gradients of x and z */
+  int32_t activation, stream;
+  int32_t x_mode;               /* backward, crossentropy: what to do to the gradient of x */
   int32_t kernel_mode, bias_mode; /* and to those of the parameters; FNN_FUSED: update at once */
   int32_t derivative;           /* dense backward: multiply dx by this activation's derivative */
   int32_t derivative_done;      /* dense backward: dy has been multiplied already */
@@ -199,7 +199,6 @@ typedef struct {
   int32_t phase, index;         /* the caller's own: what callback is told */
   double a, b;                  /* crossentropy, a: the loss's weight */
   double derivative_slope;
-  size_t outer, inner, row, offset; /* concatenate */
   const fnn_map *map;
 } fnn_op;
 

@@ -14,10 +14,6 @@ const char *fnn_name(fnn_list list, int i) {
 #define FNN_RULE(NAME, name) #name,
 #include "ops.def"
   };
-  static const char *const merges[] = {
-#define FNN_MERGE_KIND(NAME, name) #name,
-#include "ops.def"
-  };
   static const char *const crossentropies[] = {
 #define FNN_CROSSENTROPY_KIND(NAME, name) #name,
 #include "ops.def"
@@ -29,7 +25,6 @@ const char *fnn_name(fnn_list list, int i) {
       [FNN_LIST_STEPS] = {steps, FNN_STEPS},
       [FNN_LIST_ACTIVATIONS] = {activations, FNN_ACTIVATIONS},
       [FNN_LIST_RULES] = {rules, FNN_RULES},
-      [FNN_LIST_MERGES] = {merges, FNN_MERGES},
       [FNN_LIST_CROSSENTROPIES] = {crossentropies, FNN_CROSSENTROPIES},
   };
   return i >= 0 && i < lists[list].count ? lists[list].names[i] : NULL;

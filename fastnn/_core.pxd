@@ -12,17 +12,17 @@ cdef extern from "fastnn.h" nogil:
     ctypedef enum fnn_mode:
         FNN_PREDICT, FNN_EVALUATE, FNN_TRAIN
     enum:
-        FNN_DENSE, FNN_ACTIVATE, FNN_PRELU, FNN_SCALE, FNN_DROPOUT, FNN_CONCATENATE
-        FNN_MERGE, FNN_CALL, FNN_UPDATE, FNN_MAP, FNN_REDUCE, FNN_CROSSENTROPY
+        FNN_DENSE, FNN_ACTIVATE, FNN_RANDOM, FNN_DROPOUT, FNN_CALL, FNN_UPDATE, FNN_MAP
+        FNN_REDUCE, FNN_CROSSENTROPY
         FNN_SKIP, FNN_OVERWRITE, FNN_ACCUMULATE, FNN_FUSED
         FNN_MEAN, FNN_SUM, FNN_MEAN_WEIGHTED, FNN_TOTAL
-        FNN_NUMBER, FNN_SAMPLES, FNN_TENSOR, FNN_MEMORY
+        FNN_NUMBER, FNN_SAMPLES, FNN_TENSOR, FNN_GRADIENT, FNN_MEMORY
+        FNN_VALUE, FNN_SLOPE, FNN_PARAMETER, FNN_STATE
         FNN_SRC_F32, FNN_SRC_F64, FNN_SRC_U8, FNN_SRC_I8, FNN_SRC_U16, FNN_SRC_I16
         FNN_SRC_U32, FNN_SRC_I32, FNN_SRC_U64, FNN_SRC_I64, FNN_SRC_BOOL
         FNN_MAX_SLOTS, FNN_MAX_DIMENSIONS, FNN_COEFFICIENTS
     ctypedef enum fnn_list:
-        FNN_LIST_STEPS, FNN_LIST_ACTIVATIONS, FNN_LIST_RULES, FNN_LIST_MERGES
-        FNN_LIST_CROSSENTROPIES
+        FNN_LIST_STEPS, FNN_LIST_ACTIVATIONS, FNN_LIST_RULES, FNN_LIST_CROSSENTROPIES
     ctypedef struct fnn_tensor:
         void *value
         void *grad
@@ -41,20 +41,19 @@ cdef extern from "fastnn.h" nogil:
         size_t size
         int32_t batched, source, tensor, sink, mode, slot
         double number
-        const void *memory
+        void *memory
         size_t rows, row
     ctypedef struct fnn_map:
         const fnn_register *registers
         const fnn_step *prologue
         const fnn_step *steps
         size_t n_registers, n_prologue, n_steps, slots, slot, tile
-        int waits
+        int waits, alone
     ctypedef struct fnn_op:
-        int32_t code, backward, x, z, y, kernel, bias, activation, merge, stream
-        int32_t x_mode, z_mode, kernel_mode, bias_mode, derivative, derivative_done, folded
+        int32_t code, backward, x, z, y, kernel, bias, activation, stream
+        int32_t x_mode, kernel_mode, bias_mode, derivative, derivative_done, folded
         int32_t kind, probability, weights, by_samples, phase, index
         double a, b, derivative_slope
-        size_t outer, inner, row, offset
         const fnn_map *map
     ctypedef struct fnn_sum:
         int32_t values, weights, reduction, to

@@ -6,7 +6,6 @@ import numpy as np
 STEPS: dict[str, int]
 ACTIVATIONS: dict[str, int]
 RULES: dict[str, int]
-MERGES: dict[str, int]
 CROSSENTROPIES: dict[str, int]
 
 def isa() -> str: ...

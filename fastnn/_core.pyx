@@ -35,7 +35,6 @@ cdef dict numbers(fnn_list which):
 STEPS = numbers(FNN_LIST_STEPS)
 ACTIVATIONS = numbers(FNN_LIST_ACTIVATIONS)
 RULES = numbers(FNN_LIST_RULES)
-MERGES = numbers(FNN_LIST_MERGES)
 CROSSENTROPIES = numbers(FNN_LIST_CROSSENTROPIES)
 
 

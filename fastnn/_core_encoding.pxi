@@ -20,10 +20,11 @@ cdef class EncodedProgram:
     cdef list values, gradients, tensor_storage  # arrays by storage; the storage of each tensor
     cdef list target_arrays, weight_arrays
     cdef list variables
-    cdef dict indices, parameter_gradients  # by id(variable)
+    cdef dict indices, parameter_gradients, gradient_buffers  # by id(variable)
     cdef list forward_numbers, backward_numbers  # of the program's operations, by those of c
     cdef list blocks, keep  # what the structs point to
-    cdef list converted  # (copy, buffer) of variables of another type, made anew before each run
+    cdef list converted  # (copy, variable) of variables of another type, made anew before each run
+    cdef list written  # variables that a run writes
 
     def __cinit__(self, program, size_t capacity, bint training):
         self.program = program
@@ -31,7 +32,8 @@ cdef class EncodedProgram:
         self.learns = training
         self.c.type = FNN_F64 if program.dtype == "float64" else FNN_F32
         self.blocks, self.keep, self.variables, self.converted = [], [], [], []
-        self.indices, self.parameter_gradients = {}, {}
+        self.written = []
+        self.indices, self.parameter_gradients, self.gradient_buffers = {}, {}, {}
         self.make_tensors()
         self.make_params()
         self.c.ops = self.operations(program.forward, False, &self.c.n_ops)
@@ -105,11 +107,11 @@ cdef class EncodedProgram:
     cdef make_params(self):
         """Parameters as they lie: shared with the layers, never copied."""
         program = self.program
-        for op in [*program.forward, *program.backward]:
-            for variable in op.params:
-                if id(variable) not in self.indices:
-                    self.indices[id(variable)] = len(self.variables)
-                    self.variables.append(variable)
+        read = [variable for op in [*program.forward, *program.backward] for variable in op.params]
+        for variable in [*read, *(slope.variable for slope in program.weight_gradients)]:
+            if id(variable) not in self.indices and variable.dtype == program.dtype:
+                self.indices[id(variable)] = len(self.variables)
+                self.variables.append(variable)
         self.c.params = <fnn_param *>self.block(len(self.variables), sizeof(fnn_param))
         cdef fnn_param *p
         for i, variable in enumerate(self.variables):
@@ -120,30 +122,31 @@ cdef class EncodedProgram:
         if self.learns and program.optimizer is not None:
             self.c.rule = RULES[program.optimizer.rule]
             for variable in program.trainable:
+                if id(variable) not in self.indices:
+                    continue  # nothing reads it
                 p = &self.c.params[self.param(variable)]
                 for s, slot in enumerate(program.optimizer.slots(variable)):
                     p.slots[s] = address(slot)
                     self.keep.append(slot)
 
     cdef const fnn_op *operations(self, list operations, bint backward, size_t *n_ops) except NULL:
-        """Encode operations; a concatenation becomes one for each input."""
-        cdef size_t n = 0
-        for op in operations:
-            n += len(op.inputs)
-        n += len(self.program.updates)
-        cdef fnn_op *ops = <fnn_op *>self.block(n, sizeof(fnn_op))
+        """Encode operations; a segment becomes its maps and reductions."""
+        closing = self.program.closing if backward or not self.learns else []
+        parts = [
+            (number, part)
+            for number, op in enumerate([*operations, *closing])
+            for part in op.attrs.get("maps", (op,))
+        ]
+        cdef fnn_op *ops = <fnn_op *>self.block(
+            len(parts) + len(self.program.updates), sizeof(fnn_op)
+        )
         cdef size_t count = 0
         cdef fnn_op *c
-        numbers = []
-        for number, op in enumerate(operations):
-            parts = range(len(op.inputs)) if op.kind.startswith("concatenate") else range(1)
-            for part in parts:
-                c = &ops[count]
-                count += 1
-                numbers.append(number)
-                self.encode(c, op, part, backward)
+        for _, op in parts:
+            self.encode(&ops[count], op, backward)
+            count += 1
         if backward:
-            self.backward_numbers = numbers
+            self.backward_numbers = [number for number, _ in parts]
             for update in self.program.updates:
                 if not update.fused:
                     c = &ops[count]
@@ -152,20 +155,24 @@ cdef class EncodedProgram:
                     c.x = c.z = c.y = c.bias = -1
                     c.kernel = self.param(update.variable)
         else:
-            self.forward_numbers = numbers
+            self.forward_numbers = [number for number, _ in parts]
         n_ops[0] = count
         return ops
 
-    cdef int encode(self, fnn_op *c, op, int part, bint backward) except -1:
+    cdef int encode(self, fnn_op *c, op, bint backward) except -1:
         attrs = op.attrs
         kind = op.kind.removesuffix("_backward")
+        c.x = c.z = c.y = c.kernel = c.bias = c.probability = c.weights = -1
+        if kind in ("map", "reduce"):
+            self.encode_map(c, op)
+            return 0
         c.backward = backward
-        c.x, c.y, c.z = op.inputs[part], op.output, -1
+        c.x, c.y = op.inputs[0] if op.inputs else -1, op.output
         c.kernel = self.param(op.params[0]) if op.params else -1
         c.bias = self.param(op.params[1]) if len(op.params) > 1 else -1
         c.folded = bool(attrs.get("folded"))
         if backward:
-            c.x_mode = op.input_modes[part]
+            c.x_mode = op.input_modes[0] if op.inputs else FNN_SKIP
             fused = {id(u.variable) for u in self.program.updates if u.fused}
             modes = [
                 FNN_FUSED if mode and id(v) in fused else mode
@@ -185,41 +192,24 @@ cdef class EncodedProgram:
             c.code = FNN_ACTIVATE
             c.activation = ACTIVATIONS[attrs["activation"]]
             c.a = attrs.get("slope", 0.0)
-        elif kind == "prelu":
-            c.code = FNN_PRELU
-        elif kind == "scale":
-            c.code = FNN_SCALE
-            c.a, c.b = attrs["factor"], attrs["offset"]
+        elif kind == "random":
+            c.code, c.stream = FNN_RANDOM, attrs["stream"]
         elif kind == "dropout":
             c.code = FNN_DROPOUT
             c.a, c.stream = attrs["rate"], attrs["stream"]
-        elif kind == "concatenate":
-            c.code = FNN_CONCATENATE
-            inner = attrs["inner"]
-            c.outer, c.inner, c.row = attrs["outer"], inner[part], sum(inner)
-            c.offset = sum(inner[:part])
-        elif kind == "merge":
-            c.code = FNN_MERGE
-            c.merge = MERGES[attrs["merge"]]
-            c.z = op.inputs[1]
-            if backward:
-                c.z_mode = op.input_modes[1]
         else:
             c.code = FNN_CALL
         return 0
 
     cdef make_backward(self):
         cdef fnn_param *p
-        self.c.backward = self.operations(self.program.backward, True, &self.c.n_backward)
         fused = {id(update.variable) for update in self.program.updates if update.fused}
         for variable in self.program.trainable:
-            p = &self.c.params[self.param(variable)]
             # A fused matrix never needs its whole gradient; vectors always sum theirs here.
-            if id(variable) not in fused or variable.rows == 1:
-                gradient = variable.like()
-                self.parameter_gradients[id(variable)] = variable.view(gradient)
-                self.keep.append(gradient)
-                p.grad = address(gradient)
+            if id(variable) in self.indices and (id(variable) not in fused or variable.rows == 1):
+                p = &self.c.params[self.param(variable)]
+                p.grad = address(self.gradient_of(variable))
+        self.c.backward = self.operations(self.program.backward, True, &self.c.n_backward)
 
     cdef make_scoring(self):
         """Losses and metrics: superops, maps, reductions along the batch, calls of Python."""
@@ -230,12 +220,8 @@ cdef class EncodedProgram:
             c = &ops[k]
             c.x = c.z = c.y = c.kernel = c.bias = c.probability = c.weights = -1
             attrs = op.attrs
-            if op.kind == "map":
-                c.code = FNN_MAP
-                c.map = self.map(attrs["map"])
-            elif op.kind == "reduce":
-                c.code, c.kind = FNN_REDUCE, STEPS[attrs["step"]]
-                c.x, c.y = op.inputs[0], op.output
+            if op.kind in ("map", "reduce"):
+                self.encode_map(c, op)
             elif op.kind == "crossentropy":
                 c.code, c.kind = FNN_CROSSENTROPY, CROSSENTROPIES[attrs["kind"]]
                 c.x, c.y = op.inputs[0], op.output
@@ -248,6 +234,17 @@ cdef class EncodedProgram:
                 c.phase = 2 if op.kind == "python_loss" else 3
         self.c.scoring, self.c.n_scoring = ops, len(operations)
 
+    cdef int encode_map(self, fnn_op *c, op) except -1:
+        if op.kind == "reduce":
+            c.code, c.kind = FNN_REDUCE, STEPS[op.attrs["step"]]
+            c.x, c.y = op.inputs[0], op.output
+            return 0
+        c.code, c.map = FNN_MAP, self.map(op.attrs["map"])
+        for register in op.attrs["map"].registers:  # by its size the number of threads is chosen
+            if register.batched and register.sink is not None and register.sink[0] != "parameter":
+                c.y = register.sink[1]
+        return 0
+
     cdef const fnn_map *map(self, source) except NULL:
         cdef fnn_map *map = <fnn_map *>self.block(1, sizeof(fnn_map))
         cdef fnn_register *registers
@@ -258,9 +255,8 @@ cdef class EncodedProgram:
         map.registers, map.n_registers = registers, len(source.registers)
         map.prologue, map.n_prologue = self.steps(source, source.prologue, lanes), len(source.prologue)
         map.steps, map.n_steps = self.steps(source, source.steps, lanes), len(source.steps)
-        map.slots, map.slot, map.tile, map.waits = (
-            source.slots, source.slot, source.tile, source.waits
-        )
+        map.slots, map.slot, map.tile = source.slots, source.slot, source.tile
+        map.waits, map.alone = source.waits, source.alone
         return map
 
     cdef int register(self, fnn_register *c, register) except -1:
@@ -278,22 +274,50 @@ cdef class EncodedProgram:
                 self.keep.append(array)
                 c.source, c.memory, c.rows = FNN_MEMORY, address(array), 1
             elif kind == "variable":
-                (variable,) = what
-                buffer = variable.buffer
-                if variable.dtype != self.program.dtype:
-                    buffer = aligned_zeros(buffer.shape, self.program.dtype)
-                    self.converted.append((buffer, variable.buffer))
-                self.keep.append(buffer)
-                c.source, c.memory = FNN_MEMORY, address(buffer)
-                c.rows, c.row = variable.rows, buffer.shape[1]
+                self.place(c, what[0], self.buffer_of(what[0]))
+                c.source = FNN_MEMORY
+            elif kind == "gradient":
+                c.source, c.tensor = FNN_GRADIENT, what[0]
             else:
                 first = {"target": self.first_target, "weights": self.first_weight}.get(kind, 0)
                 c.source, c.tensor = FNN_TENSOR, first + what[0]
         if register.sink is not None:
-            kind, tensor, *mode = register.sink
-            c.tensor, c.sink = tensor, 2 if kind == "gradient" else 1
+            kind, where, *mode = register.sink
             c.mode = mode[0] if mode else FNN_OVERWRITE
+            if kind == "state":
+                c.sink = FNN_STATE
+                self.place(c, where, self.buffer_of(where))
+                self.written.append(where)
+            elif kind == "parameter":
+                c.sink = FNN_PARAMETER
+                self.place(c, where, self.gradient_of(where))
+            else:
+                c.tensor, c.sink = where, FNN_SLOPE if kind == "gradient" else FNN_VALUE
         return 0
+
+    cdef int place(self, fnn_register *c, variable, buffer) except -1:
+        """Let a register lie in a buffer that is laid out like a variable's."""
+        c.memory, c.rows, c.row = address(buffer), variable.rows, buffer.shape[1]
+        return 0
+
+    cdef object buffer_of(self, variable):
+        """Return a variable's buffer; of one of another type a copy, made anew for each run."""
+        buffer = variable.buffer
+        if variable.dtype != self.program.dtype:
+            known = [copy for copy, owner in self.converted if owner is variable]
+            buffer = known[0] if known else aligned_zeros(buffer.shape, self.program.dtype)
+            if not known:
+                self.converted.append((buffer, variable))
+        self.keep.append(buffer)
+        return buffer
+
+    cdef object gradient_of(self, variable):
+        """Return the buffer of a variable's whole gradient."""
+        if id(variable) not in self.gradient_buffers:
+            buffer = variable.like()
+            self.gradient_buffers[id(variable)] = buffer
+            self.parameter_gradients[id(variable)] = variable.view(buffer)
+        return self.gradient_buffers[id(variable)]
 
     cdef const fnn_step *steps(self, source, steps, size_t lanes) except NULL:
         cdef fnn_step *c = <fnn_step *>self.block(len(steps), sizeof(fnn_step))
@@ -319,7 +343,8 @@ cdef class EncodedProgram:
         reductions = {"sum_over_batch_size": FNN_MEAN, "sum": FNN_SUM,
                       "mean_with_sample_weight": FNN_MEAN_WEIGHTED}
         states = [state for metric in program.metrics for state in metric.states or ()]
-        cdef fnn_sum *sums = <fnn_sum *>self.block(len(program.losses) + len(states), sizeof(fnn_sum))
+        cdef size_t most = len(program.losses) + len(program.penalties) + len(states)
+        cdef fnn_sum *sums = <fnn_sum *>self.block(most, sizeof(fnn_sum))
         cdef size_t n = 0
         for term in program.losses:
             if term.value is not None:
@@ -328,6 +353,10 @@ cdef class EncodedProgram:
                 weighted = term.weighted and program.targets[term.target].weights is not None
                 sums[n].weights = self.first_weight + term.target if weighted else -1
                 n += 1
+        for penalty in program.penalties:
+            sums[n].values, sums[n].to = penalty.values, penalty.accumulator
+            sums[n].reduction, sums[n].weights = FNN_MEAN, -1
+            n += 1
         for state in states:
             sums[n].values, sums[n].to = state.values, state.accumulator
             sums[n].reduction, sums[n].weights = FNN_TOTAL, -1

@@ -149,12 +149,15 @@ cdef class Engine:
             if self.scratch == NULL:
                 raise MemoryError(f"{need} bytes of scratch memory")
             self.scratch_bytes = need
-        for copy, buffer in self.encoded.converted:
-            copy[...] = buffer
+        for copy, variable in self.encoded.converted:
+            copy[...] = variable.buffer
         self.running = True
         with nogil:
             result = fnn_run(self.c, job, self.scratch, &done)
         self.running = False
+        for copy, variable in self.encoded.converted:
+            if any(variable is one for one in self.encoded.written):
+                variable.buffer[...] = copy
         self.done = done
         if result:
             error, self.error = self.error, None
@@ -186,17 +189,23 @@ cdef class Engine:
             for name, index in (("gather", FNN_TIME_GATHER), ("losses", FNN_TIME_LOSSES),
                                 ("sums", FNN_TIME_SUMS))
         ]
+        found = {}  # a segment's maps are one part
         for k in range(self.c.n_ops):
             op = &self.c.ops[k]
             seconds = self.times[FNN_TIME_OPERATIONS + k]
-            parts.append(("forward", forward[k], seconds, self.density(op, False)))
+            self.add_part(found, "forward", forward[k], seconds, self.density(op, False))
         for k in range(self.c.n_backward):
             op = &self.c.backward[k]
             number = backward[k] if k < <size_t>len(backward) else -1
-            parts.append(("backward", number, self.times[start + k], self.density(op, True)))
+            self.add_part(found, "backward", number, self.times[start + k], self.density(op, True))
             seconds = self.times[start + self.c.n_backward + k]
-            parts.append(("parameters", number, seconds, self.density(op, False)))
-        return parts
+            self.add_part(found, "parameters", number, seconds, self.density(op, False))
+        return parts + [(*key, *value) for key, value in found.items()]
+
+    def add_part(self, found, name, number, seconds, density):
+        operations = self.program.forward if name == "forward" else self.program.backward
+        key = name, number if number < len(operations) else -1
+        found[key] = found.get(key, (0.0, 1.0))[0] + seconds, density
 
     cdef float density(self, const fnn_op *op, bint gradient):
         cdef fnn_param *kernel

@@ -189,6 +189,15 @@ def unique_name(prefix: str) -> str:
     return f"{prefix}_{count}" if count else prefix
 
 
+def reserve_name(name: str) -> None:
+    """Let `unique_name` give no name that stands before this one in its counting, nor this one."""
+    match = re.fullmatch(r"(.+?)(?:_([1-9]\d{0,8}))?", name)
+    assert match is not None
+    with _lock:
+        count = int(match[2] or 0) + 1
+        _counters[match[1]] = max(_counters.get(match[1], 0), count)
+
+
 def get_uid(prefix: str = "") -> int:
     """Return how often this prefix has been named or asked for, from 1."""
     with _lock:

@@ -37,11 +37,16 @@ def differs(owner: Any, name: str, value: Any) -> bool:
     return known is not value and not (plain and known == value)
 
 
-OPERATORS: dict[str, Callable[..., Any]] = {}
+OPERATORS: dict[str, Any] = {}
 """What ``a + b``, ``activations.relu(a)`` ... do with tensors; the layers register themselves."""
 
-REFLECTED = {"add": "__radd__", "subtract": "__rsub__", "multiply": "__rmul__"}
-"""The operators of tensors that NumPy asks for by these names."""
+SIGNS = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power",
+    "floordiv": "floor_divide", "mod": "mod", "matmul": "matmul", "lt": "less",
+    "le": "less_equal", "gt": "greater", "ge": "greater_equal", "neg": "negative",
+    "abs": "absolute", "getitem": "get_item",
+}  # fmt: skip
+"""The function of ops for each of Python's operators."""
 
 
 class SymbolicTensor:
@@ -75,53 +80,60 @@ class SymbolicTensor:
         """The shape of one sample: without the batch axis."""
         return self.shape[1:]  # type: ignore[return-value]
 
-    def activate(self, activation: Any) -> SymbolicTensor:
+    def activate(self, function: Any, options: dict[str, Any]) -> SymbolicTensor:
         """Return the tensor that an activation function makes of this one."""
-        return OPERATORS["activate"](self, activation)
+        return OPERATORS["activate"](self, function, options)
 
-    def __add__(self, other: Any) -> SymbolicTensor:
-        return OPERATORS["add"](self, other)
-
-    def __radd__(self, other: Any) -> SymbolicTensor:
-        return OPERATORS["add"](self, other)
-
-    def __sub__(self, other: Any) -> SymbolicTensor:
-        return OPERATORS["subtract"](self, other)
-
-    def __rsub__(self, other: Any) -> SymbolicTensor:
-        return OPERATORS["add"](-self, other)
-
-    def __mul__(self, other: Any) -> SymbolicTensor:
-        return OPERATORS["multiply"](self, other)
-
-    def __rmul__(self, other: Any) -> SymbolicTensor:
-        return OPERATORS["multiply"](self, other)
-
-    def __truediv__(self, other: Any) -> SymbolicTensor:
-        return OPERATORS["divide"](self, other)
-
-    def __neg__(self) -> SymbolicTensor:
-        return OPERATORS["multiply"](self, -1.0)
+    is_symbolic = True
 
     def _no_numbers(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError(
             f"Tensor '{self.name}' of shape {self.shape} has no numbers yet, it describes a "
-            "model: use layers on it (fastnn.layers), not NumPy functions, indexing or `if`"
+            "model: use layers, functions of fastnn.ops and NumPy, and operators on it, not `if`, "
+            "loops or float()"
         )
 
-    __array__ = __bool__ = __float__ = __int__ = __len__ = __iter__ = __getitem__ = _no_numbers
+    __array__ = __bool__ = __float__ = __int__ = __len__ = __iter__ = _no_numbers
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        """Let ``array + tensor`` ask the tensor; no other function of NumPy can compute with it."""
         name = ufunc.__name__
-        if name in ("equal", "not_equal"):
-            return name == "not_equal"
-        if name not in REFLECTED or method != "__call__" or inputs[1] is not self or kwargs:
+        if name in ("equal", "not_equal") and method == "__call__":
+            return name == "not_equal"  # tensors are equal if they are the same
+        if method != "__call__":
             self._no_numbers()
-        return getattr(self, REFLECTED[name])(inputs[0])
+        return OPERATORS["function"](f"np.{name}", inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        name = function.__name__
+        if function.__module__ != "numpy":
+            name = f"{function.__module__.removeprefix('numpy.')}.{name}"
+        return OPERATORS["function"](f"np.{name}", args, kwargs)
+
+    if not TYPE_CHECKING:  # type checkers would take every name for an attribute
+
+        def __getattr__(self, name: str) -> Any:  # called only where the usual way has failed
+            if name.startswith("_") or f"tensor.{name}" not in OPERATORS["names"]:
+                raise AttributeError(f"a tensor of a model has no attribute '{name}'", name=name)
+            return lambda *args, **kwargs: OPERATORS["function"](
+                f"tensor.{name}", (self, *args), kwargs
+            )
 
     def __repr__(self) -> str:
         return f"<SymbolicTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+
+
+def _operator(function: str, *, reflected: bool = False) -> Callable[..., Any]:
+    def operator(self: SymbolicTensor, *others: Any) -> Any:
+        given = (*others, self) if reflected else (self, *others)
+        return OPERATORS["function"](f"ops.{function}", given, {})
+
+    return operator
+
+
+for _sign, _function in SIGNS.items():
+    setattr(SymbolicTensor, f"__{_sign}__", _operator(_function))
+    if _sign in ("add", "sub", "mul", "truediv", "pow", "floordiv", "mod", "matmul"):
+        setattr(SymbolicTensor, f"__r{_sign}__", _operator(_function, reflected=True))
 
 
 class Node:

@@ -48,7 +48,7 @@ KERAS_HAS: dict[str, list[tuple[str, str | None, str]]] = {
         (r"LSTM|GRU|(Simple)?RNN|.*Cells?|Bidirectional|TimeDistributed|ConvLSTM.D",
          "recurrent layers",
          f"Flatten() windows of a sequence and use Dense layers, {KERAS}"),
-        ("Lambda|Dot|Permute|RepeatVector|Masking|EinsumDense|Wrapper|GlobalAveragePooling1D", None,
+        ("Dot|Permute|RepeatVector|Masking|EinsumDense|Wrapper|GlobalAveragePooling1D", None,
          OWN_LAYER),
         (r".*Conv(olution)?[123]D.*|.*Pool(ing)?[123]D|(UpSampling|ZeroPadding|Cropping).D",
          "convolutions", IMAGES),
@@ -56,9 +56,8 @@ KERAS_HAS: dict[str, list[tuple[str, str | None, str]]] = {
         ("Random.*|Resizing|CenterCrop|Equalization|AutoContrast|CutMix|MixUp|Solarization",
          "preprocessing of images", PREPARED),
         ("TextVectorization|StringLookup|Hash.*", "preprocessing of text", PREPARED),
-        ("(Batch|Layer|Group|Unit|RMS|Spectral)Normalization", None,
-         "standardize the inputs, and use activation='selu' with "
-         "kernel_initializer='lecun_normal' in the hidden layers"),
+        ("(Group|Unit|RMS|Spectral)Normalization", None,
+         "use BatchNormalization or LayerNormalization"),
         ("Normalization", None, "use (x - x.mean(0)) / x.std(0) before fit, or Rescaling"),
         ("Embedding|IntegerLookup|CategoryEncoding|Discretization", None,
          "utils.to_categorical makes rows for Dense layers from whole numbers"),
@@ -89,8 +88,7 @@ KERAS_HAS: dict[str, list[tuple[str, str | None, str]]] = {
     ],
     "fastnn.activations": [
         (r"celu|glu|hard(shrink|silu|swish|tanh)|logsigmoid|softshrink|sparse.*|squareplus|"
-         r"tanhshrink|threshold", None, "write a function with a derivative, see "
-         "fastnn.activations.resolve"),
+         r"tanhshrink|threshold", None, "use a function of fastnn.ops, or write one of your own"),
     ],
     "fastnn.datasets": [
         ("cifar10+", "convolutions, which such photographs need", "use Keras for them"),

@@ -57,9 +57,9 @@ class Operation:
 
     kind
         A key of `FORWARD`, or the same with ``_backward``.
-    inputs, output
+    inputs, outputs
         Tensor indices. A backward operation has those of its forward operation: it reads the
-        gradient of `output` and writes the gradients of `inputs`.
+        gradients of `outputs` and writes the gradients of `inputs`.
     params
         The variables it reads (forward) or whose gradients it makes (backward).
     attrs
@@ -70,12 +70,17 @@ class Operation:
 
     kind: str
     inputs: tuple[int, ...]
-    output: int
+    outputs: tuple[int, ...]
     params: tuple[Variable, ...] = ()
     attrs: dict[str, Any] = field(default_factory=dict)
     name: str = ""
     input_modes: tuple[int, ...] = ()
     param_modes: tuple[int, ...] = ()
+
+    @property
+    def output(self) -> int:
+        """The first of its outputs; all but segments have one."""
+        return self.outputs[0] if self.outputs else -1
 
 
 FROM_INPUT = frozenset({"silu", "gelu", "mish"})
@@ -105,16 +110,12 @@ FORWARD: dict[str, tuple[str, ...]] = {
     "dense": ("activation", "slope"),
     # y = f(x), elementwise or, for the softmaxes, along the last axis
     "activation": ("activation", "slope"),
-    # y = x > 0 ? x : alpha x; params (alpha,), alpha of a whole sample's size
-    "prelu": (),
-    # y = x factor + offset
-    "scale": ("factor", "offset"),
+    # y = random numbers between 0 and 1; stream numbers the place that asks for them
+    "random": ("stream", "size", "dtype"),
     # inverted dropout in training, a copy otherwise; stream numbers the layer
     "dropout": ("rate", "stream"),
-    # y = x_0, x_1 ... side by side: each sample is `outer` groups of inner[k] elements of input k
-    "concatenate": ("outer", "inner"),
-    # y = merge(a, b) of equal shapes; more inputs are a chain of operations
-    "merge": ("merge",),
+    # outputs and new values of variables by formulas of fastnn.ops, which run as maps
+    "segment": ("values", "states"),
     # a user's layer: forward(inputs, training) -> output, backward(inputs, output, doutput)
     "python": ("layer",),
 }

@@ -19,18 +19,22 @@ True
 from __future__ import annotations
 
 import functools
+import itertools
+import math
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn import config
+from fastnn import config, ops
 from fastnn.missing import explain_missing
 from fastnn.ops.arrays import standardize_dtype
-from fastnn.ops.operation import as_ndarray, holds_tensor
-from fastnn.ops.tensor import NotTraceable, where
+from fastnn.ops.operation import Op, as_ndarray, holds_tensor
+from fastnn.ops.tensor import NotTraceable, Tensor, where
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = [
     "SeedGenerator", "beta", "binomial", "categorical", "dropout", "gamma", "normal", "randint",
@@ -62,8 +66,15 @@ class SeedGenerator:
             raise TypeError(f"SeedGenerator: got an unexpected argument {next(iter(kwargs))!r}")
         self.name = name or config.unique_name("seed_generator")
         self._given = None if seed is None else _checked(seed)
-        self.seed = config.next_seed() if self._given is None else self._given
+        self._seed = self._given
         self.state = 0
+
+    @property
+    def seed(self) -> int:
+        """The seed; without one given, drawn when it is first needed."""
+        if self._seed is None:
+            self._seed = config.next_seed()
+        return self._seed
 
     def next(self, ordered: bool = True) -> np.ndarray:
         """Return the seed of the next draw: two whole numbers."""
@@ -99,15 +110,70 @@ def _of_arrays(function: Callable[..., Any]) -> Any:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if holds_tensor(args) or holds_tensor(tuple(kwargs.values())):
-            raise NotTraceable(
-                f"{where()}random.{function.__name__} draws numbers for arrays: in losses and "
-                "metrics, which are traced once, there are no random numbers yet; draw them before "
-                "fit, or use a layer, as Dropout or GaussianNoise"
-            )
+        _refuse_tensors(function.__name__, unless=not holds_tensor([*args, *kwargs.values()]))
         return function(*args, **kwargs)
 
     return call
+
+
+def _refuse_tensors(name: str, *, unless: bool) -> None:
+    if not unless:
+        raise NotTraceable(
+            f"{where()}random.{name} draws numbers for arrays: in losses and metrics, which are "
+            "traced once, there are no random numbers yet; draw them before fit, or use a layer, "
+            "as Dropout or GaussianNoise"
+        )
+
+
+# --- in the trace of a model -----------------------------------------------------------------
+
+_streams: ContextVar[Iterator[int] | None] = ContextVar("streams", default=None)
+
+
+@contextmanager
+def streams() -> Iterator[None]:
+    """Let layers draw random numbers within: each time they ask from another stream of words."""
+    token = _streams.set(itertools.count())
+    try:
+        yield
+    finally:
+        _streams.reset(token)
+
+
+def _stream() -> int:
+    found = _streams.get()
+    assert found is not None
+    return next(found)
+
+
+def _drawn(shape: Any) -> Tensor:
+    """Return random numbers between 0 and 1 for each row of the batch."""
+    _refuse_tensors("normal", unless=_streams.get() is not None)
+    lengths = tuple(shape)
+    first, rest = lengths[0], lengths[1:]
+    if not isinstance(first, Tensor) or first.op.name != "rows" or holds_tensor(rest):
+        raise NotTraceable(
+            f"{where()}random numbers in a layer: their first length must be that of the batch, as "
+            "in random.normal(ops.shape(x))"
+        )
+    sample = tuple(int(d) for d in rest)
+    return Tensor(_RANDOM, (), {"stream": _stream()}, (None, *sample), 1, first.dtype)
+
+
+def _no_numpy(*args: Any, **attrs: Any) -> Any:
+    raise NotImplementedError("the engines draw")
+
+
+_RANDOM = Op("random", _no_numpy, lambda: ((), 1), None)
+"""Random numbers between 0 and 1; attrs: stream."""
+
+_DROPOUT: Op = Op(
+    "dropout",
+    lambda x, **attrs: x,
+    lambda x, **attrs: (x.shape, x.fold),
+    lambda g, y, x, **attrs: (_DROPOUT(g, **attrs),),
+)
+"""Inverted dropout; attrs: rate, stream. The engines draw for it."""
 
 
 def _lengths(shape: Any) -> tuple[int, ...]:
@@ -120,11 +186,17 @@ def _below(values: np.ndarray, high: Any) -> np.ndarray:
     return np.where(values >= high, np.nextafter(high, high.dtype.type(-np.inf)), values)
 
 
-@_of_arrays
 def uniform(
     shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None
-) -> np.ndarray:
-    """Return numbers evenly distributed from minval to below maxval; whole ones if dtype is."""
+) -> Any:
+    """Return numbers evenly distributed from minval to below maxval; whole ones if dtype is.
+
+    In a layer, with a shape such as ``ops.shape(x)``, other ones in each step of a training; see
+    `normal`.
+    """
+    if holds_tensor((shape,)):
+        return ops.add(minval, ops.multiply(ops.subtract(maxval, minval), _drawn(shape)))
+    _refuse_tensors("uniform", unless=not holds_tensor((minval, maxval)))
     name = standardize_dtype(dtype)
     low, high = as_ndarray(minval), as_ndarray(maxval)
     if "int" in name:
@@ -133,11 +205,24 @@ def uniform(
     return _below(values, high)
 
 
-@_of_arrays
 def normal(
     shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None
-) -> np.ndarray:
-    """Return normally distributed numbers."""
+) -> Any:
+    """Return normally distributed numbers.
+
+    In a layer, with a shape such as ``ops.shape(x)``, other ones in each step of a training: they
+    are a function of the model's seed, the step, and the place in the model. Outside of trainings
+    each row of the data has its own.
+
+    Notes
+    -----
+    In a layer: Box and Muller, "A note on the generation of random normal deviates", 1958.
+    """
+    if holds_tensor((shape,)):
+        radius = ops.sqrt(ops.multiply(-2.0, ops.log(_drawn(shape))))
+        values = ops.multiply(radius, ops.cos(ops.multiply(2 * math.pi, _drawn(shape))))
+        return ops.add(mean, ops.multiply(stddev, values))
+    _refuse_tensors("normal", unless=not holds_tensor((mean, stddev)))
     values = _generator(seed).standard_normal(_lengths(shape))
     return (as_ndarray(mean) + as_ndarray(stddev) * values).astype(standardize_dtype(dtype))
 
@@ -204,8 +289,7 @@ def binomial(
     return np.asarray(values).astype(standardize_dtype(dtype))
 
 
-@_of_arrays
-def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> np.ndarray:
+def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> Any:
     """Return inputs of which a share `rate` is 0, and the others divided by 1 - rate.
 
     Parameters
@@ -215,6 +299,9 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None)
     """
     if not 0 <= rate <= 1:
         raise ValueError(f"dropout: expected a rate from 0 to 1, got {rate!r}")
+    if isinstance(inputs, Tensor):
+        _refuse_tensors("dropout", unless=_streams.get() is not None and noise_shape is None)
+        return inputs if rate == 0 else _DROPOUT(inputs, rate=float(rate), stream=_stream())
     x = as_ndarray(inputs)
     x = x if x.dtype.kind == "f" else x.astype(config.floatx())
     if rate == 0:

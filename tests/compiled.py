@@ -15,7 +15,7 @@ from fastnn import ops
 from fastnn._core import Engine as CEngine
 from fastnn.numpy_engine import Engine as NumpyEngine
 from fastnn.numpy_engine.formulas import Values
-from fastnn.operations import OVERWRITE, Operation, Storage
+from fastnn.operations import OVERWRITE, Storage
 from fastnn.operations import Tensor as ProgramTensor
 from fastnn.ops.operation import INPUT, as_tensor, constant
 from fastnn.ops.shapes import _reshape
@@ -24,6 +24,7 @@ from fastnn.program.definition import GradientTerm, Program
 from fastnn.program.derive import derive
 from fastnn.program.maps import Map
 from fastnn.program.schedule import Sink, schedule
+from fastnn.program.segments import operations_of
 from fastnn.program.simplify import simplify
 from fastnn.variable import tracing
 
@@ -83,11 +84,7 @@ class Compiled:
             [Sink(value, sink.place) for value, sink in zip(lowered, sinks, strict=True)],
             self._tensor,
         )
-        self.program.scoring = [
-            Operation("map", (), -1, attrs={"map": one}) if isinstance(one, Map) else
-            Operation("reduce", (one.source[1],), one.result, attrs={"step": one.step})
-            for one in self.maps
-        ]  # fmt: skip
+        self.program.scoring = operations_of(self.maps)
 
     def _tensor(self, elements, batched, *, shape=None, gradient=False) -> int:
         program = self.program

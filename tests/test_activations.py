@@ -1,4 +1,4 @@
-"""Activations: names, values, and what they resolve to."""
+"""Activations: names, values, derivatives, and the kernels that engines have for them."""
 
 import functools
 import math
@@ -8,6 +8,11 @@ import pytest
 
 from fastnn import Sequential, _core, activations, utils
 from fastnn.layers import Activation, Dense, Input, LeakyReLU, PReLU
+from fastnn.numpy_engine.formulas import Values
+from fastnn.ops.operation import INPUT
+from fastnn.ops.tensor import Tensor
+from fastnn.program.derive import derive
+from fastnn.program.lowering import activation_of
 
 X = np.array([[-3.0, -0.5, 0.0, 0.5, 7.0]])
 
@@ -39,9 +44,15 @@ def test_values(name):
     np.testing.assert_allclose(activations.get(name)(X), expected, rtol=1e-7, atol=1e-12)
 
 
+def traced(function):
+    x = Tensor(INPUT, (), {"source": ("tensor", 0)}, (None, 5), 1, "float64")
+    return x, function(x)
+
+
 def test_every_kind_has_a_function():
     for kind in _core.ACTIVATIONS:
-        assert activations.resolve(activations.get(kind)).kind == kind
+        x, y = traced(activations.get(kind))
+        assert y is x if kind == "linear" else activation_of(y)[0] == kind
 
 
 def test_softmax():
@@ -71,31 +82,39 @@ def test_relu_with_arguments():
     [
         lambda x: activations.relu(x, 0.1, 4.0, 0.3),
         functools.partial(activations.gelu, approximate=True),
-        functools.partial(activations.softmax, axis=0),
-        functools.partial(activations.log_softmax, axis=0),
+        functools.partial(activations.leaky_relu, negative_slope=-0.1),
+        *(f for f in activations._FUNCTIONS if f.__name__ not in ("heaviside", "sign")),
     ],
 )
-def test_gradients_of_python_formulas(activation):
-    formula = activations.resolve(activation)
-    assert formula.kind == "python"
+def test_derivatives(activation):
+    x, y = traced(activation)
+    seed = Tensor(INPUT, (), {"source": ("tensor", 1)}, y.shape, 1, "float64")
+    (slope,) = derive(y, seed, [x])
     rng = np.random.default_rng(0)
-    x, dy = rng.normal(0, 3, (4, 5)), rng.normal(size=(4, 5))
-    dx = formula.gradient(dy, x, formula(x))
+    z, dy = rng.normal(0, 3, (4, 5)), rng.normal(size=(4, 5))
+
+    def of(tensor, z):
+        return Values(4, "float64", lambda kind, index, n: (z, dy)[index]).of(tensor)
+
+    dx = of(slope, z)
     step = 1e-6
-    for i in np.ndindex(x.shape):
-        up, down = x.copy(), x.copy()
+    for i in np.ndindex(z.shape):
+        up, down = z.copy(), z.copy()
         up[i] += step
         down[i] -= step
-        slope = ((formula(up) - formula(down)) * dy).sum() / (2 * step)
-        assert dx[i] == pytest.approx(slope, rel=1e-5, abs=1e-8)
+        expected = ((of(y, up) - of(y, down)) * dy).sum() / (2 * step)
+        assert dx[i] == pytest.approx(expected, rel=1e-5, abs=1e-8)
 
 
-def test_functions_of_functions_resolve():
-    formula = activations.resolve(lambda x: activations.leaky_relu(x, 0.01))
-    assert (formula.kind, formula.slope) == ("leaky_relu", 0.01)
-    assert activations.resolve(functools.partial(activations.elu, alpha=2.0)).slope == 2.0
-    assert activations.resolve(lambda x: x).kind == "linear"
-    assert activations.resolve(LeakyReLU(0.4)).slope == 0.4
+def test_functions_of_functions_have_their_kernels():
+    for function, expected in (
+        (lambda x: activations.leaky_relu(x, 0.01), ("leaky_relu", 0.01)),
+        (functools.partial(activations.elu, alpha=2.0), ("elu", 2.0)),
+        (LeakyReLU(0.4), ("leaky_relu", 0.4)),
+        (functools.partial(activations.leaky_relu, negative_slope=-0.1), None),
+        (functools.partial(activations.gelu, approximate=True), None),
+    ):
+        assert activation_of(traced(function)[1]) == expected
 
 
 @pytest.mark.parametrize("engine", ["c", "numpy"])
@@ -123,19 +142,41 @@ def test_functions_of_ones_own_keep_the_shape(engine):
         losses_of(lambda x: x, forgets)
 
 
-def test_a_function_without_a_derivative_is_an_error_that_teaches():
+@pytest.mark.parametrize("engine", ["c", "numpy"])
+def test_a_function_of_ones_own_is_traced(engine):
     def cube(x):
         return x**3
 
-    with pytest.raises(ValueError, match=r"'cube' has no derivative.*cube.derivative = lambda x"):
-        Dense(3, activation=cube)
-    with pytest.raises(ValueError, match="has no derivative"):
-        Dense(3, activation=lambda x: activations.relu(activations.tanh(x)))
-    with pytest.raises(ValueError, match="has no derivative"):
-        Dense(3, activation=PReLU())
-    cube.derivative = lambda x: 3 * x**2
-    layer = Activation(cube)
-    assert layer(np.array([[2.0, 3.0]])).tolist() == [[8.0, 27.0]]
+    def stated(x):
+        return x**3
+
+    stated.derivative = lambda x: 3 * x**2
+    losses = []
+    for function in (cube, stated):
+        utils.set_random_seed(1)
+        model = Sequential([Input((3,)), Dense(4, activation=function), Dense(1)])
+        model.compile("sgd", "mse", engine=engine)
+        losses.append(model.fit(np.ones((5, 3)), np.ones(5), epochs=3, verbose=0).history["loss"])
+        assert Activation(function)(np.array([[2.0, 3.0]])).tolist() == [[8.0, 27.0]]
+    np.testing.assert_allclose(*losses, rtol=1e-5)
+
+
+def test_a_function_that_cannot_be_traced_computes_but_does_not_train():
+    def by_hand(x):
+        return np.array([[max(v, 0.0) for v in row] for row in x])
+
+    model = Sequential([Input((3,)), Dense(4, activation=by_hand, name="hidden"), Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.ones((5, 3))
+    assert model.predict(x, verbose=0).shape == (5, 1)
+    with pytest.raises(TypeError, match=r"Dense 'hidden' cannot be trained through.*row by row"):
+        model.fit(x, np.ones(5), verbose=0)
+
+
+def test_a_layer_with_weights_is_an_activation():
+    layer = Dense(3, activation=PReLU("ones"))
+    assert layer(np.array([[-1.0, 2.0]])).shape == (1, 3)
+    assert [v.name for v in layer.weights] == ["kernel", "bias", "alpha"]
 
 
 def test_names():

@@ -313,7 +313,7 @@ def test_derivatives_of_your_own_are_asked_for_before_anything_is_printed(capsys
 
     model = Sequential([Input((4,)), Dense(3, activation="heaviside"), Dense(1)])
     model.compile(loss="mse", metrics=[mine])
-    with pytest.raises(ValueError, match="step, whose derivative is zero"):
+    with pytest.raises(ValueError, match=r"'greater_equal'.*has derivative 0"):
         model.fit(X, X[:, 0], epochs=2)
     assert capsys.readouterr().out == ""
     assert len(model.evaluate(X, X[:, 0], verbose=0)) == 2

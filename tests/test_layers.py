@@ -11,6 +11,7 @@ from fastnn.layers import (
     Activation,
     Add,
     Average,
+    BatchNormalization,
     Concatenate,
     Dense,
     Dropout,
@@ -18,6 +19,7 @@ from fastnn.layers import (
     Input,
     InputSpec,
     Layer,
+    LayerNormalization,
     LeakyReLU,
     Maximum,
     Minimum,
@@ -29,6 +31,7 @@ from fastnn.layers import (
     Softmax,
     Subtract,
 )
+from fastnn.layers.operation import Operation
 from fastnn.models import load_model
 
 A = np.array([[1.0, -2.0, 3.0], [0.5, 0.0, -1.0]])
@@ -56,6 +59,15 @@ VALUES = [
     (Maximum(), [A, B], np.maximum(A, B)),
     (Minimum(), [A, B], np.minimum(A, B)),
     (Concatenate(), [A, B], np.concatenate([A, B], 1)),
+    (BatchNormalization(epsilon=0.0), A, A),
+    (BatchNormalization(1, epsilon=0.0, center=False, moving_mean_initializer="ones"), A, A - 1),
+    (LayerNormalization(), A, (A - A.mean(1, keepdims=True))
+     / np.sqrt(A.var(1, keepdims=True) + 1e-3)),
+    (LayerNormalization(rms_scaling=True, axis=[1]), A,
+     A / np.sqrt((A**2).mean(1, keepdims=True) + 1e-3)),
+    (Operation("ops.add", [{"tensor": 0}, 1.0]), A, A + 1),
+    (Operation("np.stack", [[{"tensor": 0}, {"tensor": 1}]], {"axis": 1}), [A, B],
+     np.stack([A, B], 1)),
     (
         Concatenate(axis=1),
         [A.reshape(2, 1, 3), np.ones((2, 4, 3))],
@@ -86,7 +98,7 @@ def test_round_trip_of_the_configuration(layer):
 
 
 def test_every_layer_has_a_test():
-    tested = {type(layer).__name__ for layer, _, _ in VALUES} | {"Dense", "InputLayer"}
+    tested = {type(layer).__name__ for layer, _, _ in VALUES} | {"Dense", "InputLayer", "Lambda"}
     models = {"Functional", "Model", "Sequential"}
     assert set(layers.CLASSES) - models == tested
 

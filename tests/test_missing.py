@@ -52,7 +52,7 @@ def test_every_public_module_guesses(module):
         (fastnn.layers, "ConvLSTM2D", "recurrent layers"),
         (fastnn.layers, "MultiHeadAttention", "attention"),
         (fastnn.layers, "GaussianDropout", "use Dropout, or write a layer of your own"),
-        (fastnn.layers, "BatchNormalization", "does not have it yet: standardize"),
+        (fastnn.layers, "GroupNormalization", "does not have it yet: use BatchNormalization"),
         (fastnn.losses, "dice", "a loss of your own"),
         (fastnn.metrics, "TopKCategoricalAccuracy", "a metric of your own"),
         (fastnn, "applications", "pretrained convolutional networks"),

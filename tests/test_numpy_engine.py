@@ -16,8 +16,8 @@ from fastnn.operations import FORWARD, RULE_SLOTS
 
 
 def test_there_is_a_function_for_every_kind():
-    assert set(operations.FORWARD) == set(FORWARD)
-    assert set(operations.BACKWARD) == {f"{kind}_backward" for kind in FORWARD}
+    assert {*operations.FORWARD, "segment"} == set(FORWARD)
+    assert set(operations.BACKWARD) == {f"{kind}_backward" for kind in operations.FORWARD}
     names = tuple(_core.ACTIVATIONS)
     assert tuple(activations.ACTIVATIONS) == tuple(activations.BACKWARD) == names
     assert tuple(updates.UPDATES) == tuple(RULE_SLOTS) == tuple(_core.RULES)

@@ -301,16 +301,3 @@ void KERNEL(activation_backward)(real *dx, const real *dy, const real *x, const 
 #undef MAP
 #undef LONG_MAP
 }
-
-void KERNEL(prelu_forward)(real *y, const real *x, const real *alpha, size_t n) {
-  SPAN(n, STORE(y, leaky_relu(LOAD(x), LOAD(alpha))););
-}
-
-void KERNEL(prelu_backward)(real *dx, real *dalpha, const real *dy, const real *x,
-                            const real *alpha, size_t n, int accumulate) {
-  /* dalpha first: dx may be dy. */
-  if (dalpha) SPAN(n, STORE(dalpha, vec_fma(LOAD(dy), vec_min(vec_zero(), LOAD(x)), LOAD(dalpha))););
-  if (dx)
-    SPAN(n, vec d = vec_mul(LOAD(dy), leaky_relu_derivative(LOAD(x), LOAD(alpha)));
-         STORE(dx, accumulate ? vec_add(LOAD(dx), d) : d););
-}

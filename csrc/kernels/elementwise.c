@@ -1,4 +1,4 @@
-/* Scaling, sums and merges of tensors, dropout, and the conversion of a program's input rows.
+/* Scaling and sums of tensors, dropout, and the conversion of a program's input rows.
  * All are bound by memory except dropout (random.h). */
 #include "internal.h"
 #include "random.h"
@@ -37,52 +37,6 @@ void KERNEL(add_rows)(real *y, const real *x, size_t x_row, size_t rows, size_t 
        STORE(y, sum););
 }
 
-/* a > b ? a : b and a < b ? a : b; not vec_max, see there. */
-FNN_INLINE vec larger(vec a, vec b) { return vec_select(vec_gt(a, b), a, b); }
-FNN_INLINE vec smaller(vec a, vec b) { return vec_select(vec_lt(a, b), a, b); }
-
-void KERNEL(merge)(real *y, const real *a, const real *b, int merge, size_t n) {
-  switch (merge) {
-    case FNN_ADD: SPAN(n, STORE(y, vec_add(LOAD(a), LOAD(b)));); break;
-    case FNN_SUBTRACT: SPAN(n, STORE(y, vec_sub(LOAD(a), LOAD(b)));); break;
-    case FNN_MULTIPLY: SPAN(n, STORE(y, vec_mul(LOAD(a), LOAD(b)));); break;
-    case FNN_MAXIMUM: SPAN(n, STORE(y, larger(LOAD(a), LOAD(b)));); break;
-    case FNN_MINIMUM: SPAN(n, STORE(y, smaller(LOAD(a), LOAD(b)));); break;
-  }
-}
-
-/* d = (accumulate ? d : 0) + the gradient of one operand. */
-#define GRADIENT(d, accumulate, expression)                                                       \
-  if (d) SPAN(n, vec v = expression; STORE(d, accumulate ? vec_add(LOAD(d), v) : v);)
-
-void KERNEL(merge_backward)(real *da, int da_accumulate, real *db, int db_accumulate,
-                            const real *dy, const real *a, const real *b, int merge, size_t n) {
-  switch (merge) {
-    case FNN_ADD:
-      GRADIENT(da, da_accumulate, LOAD(dy));
-      GRADIENT(db, db_accumulate, LOAD(dy));
-      break;
-    case FNN_SUBTRACT:
-      GRADIENT(da, da_accumulate, LOAD(dy));
-      GRADIENT(db, db_accumulate, vec_neg(LOAD(dy)));
-      break;
-    case FNN_MULTIPLY:
-      GRADIENT(da, da_accumulate, vec_mul(LOAD(dy), LOAD(b)));
-      GRADIENT(db, db_accumulate, vec_mul(LOAD(dy), LOAD(a)));
-      break;
-    case FNN_MAXIMUM:
-      GRADIENT(da, da_accumulate, vec_where(vec_ge(LOAD(a), LOAD(b)), LOAD(dy)));
-      GRADIENT(db, db_accumulate,
-               vec_select(vec_ge(LOAD(a), LOAD(b)), vec_zero(), LOAD(dy)));
-      break;
-    case FNN_MINIMUM:
-      GRADIENT(da, da_accumulate, vec_where(vec_le(LOAD(a), LOAD(b)), LOAD(dy)));
-      GRADIENT(db, db_accumulate,
-               vec_select(vec_le(LOAD(a), LOAD(b)), vec_zero(), LOAD(dy)));
-      break;
-  }
-}
-
 #define DRAWS (2 * PHILOX_WORDS) /* of words: 16 bits for each element */
 
 void KERNEL(dropout)(real *y, const real *x, double rate, fnn_random random, uint64_t first,
@@ -109,6 +63,23 @@ void KERNEL(dropout)(real *y, const real *x, double rate, fnn_random random, uin
     SPAN(count, vec f = LOAD(factor);
          vec v = vec_where(vec_gt(f, vec_zero()), vec_mul(LOAD(from), f));
          STORE(to, accumulate ? vec_add(LOAD(to), v) : v););
+    done += count;
+  }
+}
+
+/* Numbers between 0 and 1, never either: the middle of one of 2^23 (float) or 2^32 equal parts. All
+ * steps are exact. */
+void KERNEL(uniform)(real *y, fnn_random random, uint64_t first, size_t n) {
+  const int dropped = sizeof(real) == 4 ? 9 : 0;
+  const real part = REAL(1) / (real)((uint64_t)1 << (32 - dropped));
+  uint32_t words[PHILOX_WORDS];
+  for (size_t done = 0; done < n;) {
+    const uint64_t element = first + done;
+    const size_t skip = element % 4;
+    const size_t count = n - done < PHILOX_WORDS - skip ? n - done : PHILOX_WORDS - skip;
+    philox(words, random, element / 4);
+    for (size_t i = 0; i < count; i++)
+      y[done + i] = ((real)(words[skip + i] >> dropped) + REAL(0.5)) * part;
     done += count;
   }
 }

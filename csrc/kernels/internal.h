@@ -18,18 +18,13 @@ void KERNEL(activation_forward)(real *y, const real *x, const real *bias, int ac
 void KERNEL(activation_backward)(real *dx, const real *dy, const real *x, const real *y,
                                  int activation, real slope, size_t rows, size_t row, size_t y_row,
                                  size_t n, int accumulate);
-void KERNEL(prelu_forward)(real *y, const real *x, const real *alpha, size_t n);
-void KERNEL(prelu_backward)(real *dx, real *dalpha, const real *dy, const real *x,
-                            const real *alpha, size_t n, int accumulate);
 
 void KERNEL(scale)(real *y, const real *x, real factor, real offset, size_t n, int accumulate);
 void KERNEL(add)(real *y, const real *x, size_t n);
 void KERNEL(add_rows)(real *y, const real *x, size_t x_row, size_t rows, size_t n);
-void KERNEL(merge)(real *y, const real *a, const real *b, int merge, size_t n);
-void KERNEL(merge_backward)(real *da, int da_accumulate, real *db, int db_accumulate,
-                            const real *dy, const real *a, const real *b, int merge, size_t n);
 void KERNEL(dropout)(real *y, const real *x, double rate, fnn_random random, uint64_t first,
                      size_t n, int accumulate);
+void KERNEL(uniform)(real *y, fnn_random random, uint64_t first, size_t n);
 void KERNEL(shuffle)(int64_t *rows, size_t n, fnn_random random);
 void KERNEL(convert)(real *y, const void *x, ptrdiff_t stride, int source_type, size_t n);
 

@@ -82,10 +82,6 @@ typedef struct FN(fnn_kernels) {
   void (*activation_backward)(real *dx, const real *dy, const real *x, const real *y,
                               int activation, real slope, size_t rows, size_t row, size_t y_row,
                               size_t n, int accumulate);
-  /* y = x > 0 ? x : alpha x;  dx as above; dalpha += dy min(x, 0) summed by the caller's rows. */
-  void (*prelu_forward)(real *y, const real *x, const real *alpha, size_t n);
-  void (*prelu_backward)(real *dx, real *dalpha, const real *dy, const real *x, const real *alpha,
-                         size_t n, int accumulate); /* dx or dalpha may be NULL; dalpha adds */
 
   /* --- elementwise.c --------------------------------------------------------------------- */
   void (*scale)(real *y, const real *x, real factor, real offset, size_t n, int accumulate);
@@ -93,10 +89,8 @@ typedef struct FN(fnn_kernels) {
   void (*add)(real *y, const real *x, size_t n);                   /* y += x */
   void (*add_rows)(real *y, const real *x, size_t x_row, size_t rows, size_t n);
                                    /* y += each row of x, one after the other */
-  void (*merge)(real *y, const real *a, const real *b, int merge, size_t n);
-  /* da and db (either may be NULL) of y = merge(a, b); ties of maximum/minimum go to a. */
-  void (*merge_backward)(real *da, int da_accumulate, real *db, int db_accumulate, const real *dy,
-                         const real *a, const real *b, int merge, size_t n);
+  /* y[i] = word first + i as a number between 0 and 1. */
+  void (*uniform)(real *y, fnn_random random, uint64_t first, size_t n);
   /* Inverted dropout of elements first..first+n of a tensor: y = keep ? x/(1-rate) : 0; element
    * e is kept if half e % 2 (first the lower 16 bits) of word e / 2 is at least floor(rate * 2^16).
    * Forward and backward are the same function. */

@@ -28,6 +28,7 @@ static real *bind_whole(const worker *w, const fnn_map *map, const fnn_register 
     fill(slot, (double)w->n);
     return slot;
   case FNN_TENSOR:
+  case FNN_GRADIENT:
   case FNN_MEMORY:
     if (r->size == 1) {
       fill(slot, (double)memory[0]);
@@ -49,17 +50,18 @@ static int direct(const fnn_tensor *t, const fnn_register *r) { return t->stride
 static real *bind_samples(const worker *w, const fnn_map *map, const fnn_register *r, size_t first,
                           size_t n) {
   const fnn_tensor *t = &w->program->tensors[r->tensor];
-  if (r->source == FNN_TENSOR) {
+  if (r->source == FNN_TENSOR || r->source == FNN_GRADIENT) {
+    const real *from = r->source == FNN_TENSOR ? at(t, first) : grad_at(t, first);
     if (direct(t, r))
-      return at(t, first);
+      return (real *)from;
     real *slot = slot_of(w, map, r);
-    for (size_t i = 0; i < n; i++)
-      memcpy(slot + i * r->size, at(t, first + i), r->size * sizeof(real));
+    for (size_t i = 0; i < n; i++, from += t->stride)
+      memcpy(slot + i * r->size, from, r->size * sizeof(real));
     return slot;
   }
-  if (r->sink == 1 && direct(t, r))
+  if (r->sink == FNN_VALUE && direct(t, r))
     return at(t, first);
-  if (r->sink == 2 && direct(t, r) && r->mode == FNN_OVERWRITE)
+  if (r->sink == FNN_SLOPE && direct(t, r) && r->mode == FNN_OVERWRITE)
     return grad_at(t, first);
   return slot_of(w, map, r);
 }
@@ -68,7 +70,7 @@ static real *bind_samples(const worker *w, const fnn_map *map, const fnn_registe
 static void store(const worker *w, const fnn_register *r, const real *from, size_t first, size_t n) {
   const fnn_tensor *t = &w->program->tensors[r->tensor];
   for (size_t i = 0; i < n; i++, from += r->size) {
-    real *to = r->sink == 1 ? at(t, first + i) : grad_at(t, first + i);
+    real *to = r->sink == FNN_VALUE ? at(t, first + i) : grad_at(t, first + i);
     if (to == from)
       return;
     if (r->mode == FNN_ACCUMULATE)
@@ -78,21 +80,40 @@ static void store(const worker *w, const fnn_register *r, const real *from, size
   }
 }
 
+/* Brings what is the same for all samples to its place. */
+static void store_whole(const worker *w, const fnn_register *r, const real *from) {
+  if (r->sink == FNN_VALUE) {
+    memcpy(w->program->tensors[r->tensor].value, from, r->size * sizeof(real));
+  } else if (r->sink == FNN_STATE || w->job->mode == FNN_TRAIN) {
+    const size_t n = r->size / r->rows;
+    for (size_t i = 0; i < r->rows; i++) {
+      real *to = (real *)r->memory + i * r->row;
+      if (r->mode == FNN_ACCUMULATE)
+        w->kernels->add(to, from + i * n, n);
+      else
+        memcpy(to, from + i * n, n * sizeof(real));
+    }
+  }
+}
+
 void FN(fnn_map)(worker *w, const fnn_op *op) {
   const fnn_map *map = op->map;
   real **registers = (real **)(void *)(w->scratch + map->slots * map->slot);
   const int train = w->job->mode == FNN_TRAIN;
-  enter(w, map->waits && !w->in_parts ? WHOLE : ROWS);
-  w->since = ROWS;
+  enter(w, map->alone || (map->waits && !w->in_parts) ? WHOLE : ROWS);
+  if (!map->alone)
+    w->since = ROWS;
+  else if (w->thread)
+    return;
   w->values_visible = 0;
   for (size_t k = 0; k < map->n_registers; k++)
     if (!map->registers[k].batched)
       registers[k] = bind_whole(w, map, &map->registers[k]);
   w->kernels->map(map->prologue, map->n_prologue, registers, 1);
-  for (size_t k = 0; k < map->n_registers && w->thread == 0; k++) {
+  for (size_t k = 0; k < map->n_registers && w->thread == 0 && !w->in_parts; k++) {
     const fnn_register *r = &map->registers[k];
     if (!r->batched && r->sink)
-      memcpy(w->program->tensors[r->tensor].value, registers[k], r->size * sizeof(real));
+      store_whole(w, r, registers[k]);
   }
   for (size_t first = w->first; first < w->last; first += map->tile) {
     const size_t n = w->last - first < map->tile ? w->last - first : map->tile;
@@ -102,7 +123,7 @@ void FN(fnn_map)(worker *w, const fnn_op *op) {
     w->kernels->map(map->steps, map->n_steps, registers, n);
     for (size_t k = 0; k < map->n_registers; k++) {
       const fnn_register *r = &map->registers[k];
-      if (r->batched && (r->sink == 1 || (r->sink == 2 && train)))
+      if (r->batched && (r->sink == FNN_VALUE || (r->sink == FNN_SLOPE && train)))
         store(w, r, registers[k], first, n);
     }
   }

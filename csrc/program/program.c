@@ -99,8 +99,7 @@ static int run_stages(worker *w, size_t begin, size_t k, size_t end) {
 
 static int is_by_sample(const worker *w, const fnn_op *op) {
   if (op->code != FNN_DENSE)
-    return op->code != FNN_CALL && op->code != FNN_REDUCE &&
-           !(op->code == FNN_PRELU && op->backward);
+    return op->code != FNN_CALL && op->code != FNN_REDUCE && !(op->code == FNN_MAP && op->map->alone);
   const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
   if (op->backward && op->x_mode == FNN_SKIP)
     return 1;
@@ -152,18 +151,17 @@ static int pass_in_parts(worker *w, size_t begin) {
   return 0;
 }
 
-/* What maps find for the whole batch is written by thread 0, which may have taken no part. */
+/* What maps find for the whole batch is written once, by thread 0, which may have taken no part. */
 static void write_whole_results(worker *w) {
-  const fnn_program *p = w->program;
   const size_t first = w->first, last = w->last;
   const reach since = w->since;
   w->first = w->last = 0;
-  w->in_parts = 1;
-  w->since = ROWS; /* the others do not wait here */
-  for (size_t i = 0; w->thread == 0 && w->job->mode != FNN_PREDICT && i < p->n_scoring; i++)
-    if (p->scoring[i].code == FNN_MAP)
-      FN(fnn_map)(w, &p->scoring[i]);
-  w->in_parts = 0;
+  for (size_t k = 0; w->thread == 0 && k < stages(w); k++) {
+    const fnn_op *op = stage_at(w, k).op;
+    w->since = CLEAN; /* the others do not wait here */
+    if (op && op->code == FNN_MAP && !op->map->alone)
+      FN(fnn_map)(w, op);
+  }
   w->since = since;
   w->first = first, w->last = last;
 }
@@ -218,6 +216,7 @@ static void region(void *context, fnn_team *team, int thread, int threads) {
     const size_t n = job->n - begin < job->batch ? job->n - begin : job->batch;
     if (number && n != w.n)
       w.since = WHOLE; /* a shorter batch: samples change hands */
+    w.begin = begin;
     w.n = n;
     w.first = w.n * (size_t)thread / (size_t)threads;
     w.last = w.n * ((size_t)thread + 1) / (size_t)threads;
@@ -246,13 +245,16 @@ int FN(fnn_run)(const fnn_program *program, const fnn_job *job, int threads, voi
 }
 
 size_t FN(fnn_scratch)(const fnn_program *p, size_t batch) {
+  const fnn_op *lists[3] = {p->ops, p->scoring, p->backward};
+  const size_t lengths[3] = {p->n_ops, p->n_scoring, p->n_backward};
   size_t most = 0;
-  for (size_t i = 0; i < p->n_scoring; i++)
-    if (p->scoring[i].code == FNN_MAP) {
-      const size_t need = FN(fnn_map_scratch)(p->scoring[i].map);
-      if (need > most)
-        most = need;
-    }
+  for (int list = 0; list < 3; list++)
+    for (size_t i = 0; i < lengths[list]; i++)
+      if (lists[list][i].code == FNN_MAP) {
+        const size_t need = FN(fnn_map_scratch)(lists[list][i].map);
+        if (need > most)
+          most = need;
+      }
   for (int backward = 0; backward < 2; backward++)
     for (size_t i = 0; i < (backward ? p->n_backward : p->n_ops); i++) {
       const fnn_op *op = backward ? &p->backward[i] : &p->ops[i];

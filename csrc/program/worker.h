@@ -40,7 +40,8 @@ typedef struct {
   int in_parts;        /* samples are a part that was taken: no waiting */
   real *scratch;
   int divided;         /* the kernels are divided while they are trained, not evenly */
-  size_t n;            /* samples of this batch */
+  size_t begin;        /* the batch's first row of the job */
+  size_t n;            /* its samples */
   size_t first, last;  /* this thread's samples */
   const double *c;     /* coefficients of this step */
   double mark;         /* when the last part that was timed ended */

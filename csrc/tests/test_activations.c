@@ -208,41 +208,12 @@ static void rows(void) {
   }
 }
 
-static void prelu(void) {
-  label("prelu");
-  for (size_t s = 0; s < COUNT(SIZES); s++) {
-    const size_t n = SIZES[s];
-    const real *x = numbers(0, n, -2, 2, 0), *alpha = numbers(1, n, -1, 1, 0);
-    const real *dy = numbers(2, n, -2, 2, 0), *before = numbers(3, n, -1, 1, 0);
-    FOR_TABLES {
-      real *y = output(4, n), *dx = output(5, n), *dalpha = copy_of(6, before, n);
-      real *more = copy_of(7, before, n);
-      k->prelu_forward(y, x, alpha, n);
-      k->prelu_backward(dx, dalpha, dy, x, alpha, n, 0);
-      k->prelu_backward(more, NULL, dy, x, alpha, n, 1);
-      k->prelu_backward(NULL, dalpha, dy, x, alpha, n, 0);
-      agree(y, n);
-      agree(dx, n);
-      agree(dalpha, n);
-      agree(more, n);
-      for (size_t i = 0; i < n; i++) {
-        const long double a = alpha[i], z = x[i], d = dy[i] * (z > 0 ? 1 : a);
-        near("y", i, y[i], z > 0 ? z : a * z, 0.5);
-        near("dx", i, dx[i], d, 0.5);
-        within("dalpha", i, dalpha[i], before[i] + 2 * dy[i] * (z < 0 ? z : 0), 8 * EPSILON);
-        within("accumulated dx", i, more[i], before[i] + d, 2 * EPSILON);
-      }
-    }
-  }
-}
-
 static void cases(void) {
   forward();
   backward();
   backward_wild();
   softmaxes();
   rows();
-  prelu();
 }
 
 int main(void) { return run(cases); }

@@ -73,58 +73,6 @@ static void multiply_adds(void) {
   }
 }
 
-static real merged(int merge, real a, real b) {
-  switch (merge) {
-    case FNN_ADD: return a + b;
-    case FNN_SUBTRACT: return a - b;
-    case FNN_MULTIPLY: return a * b;
-    case FNN_MAXIMUM: return a > b ? a : b;
-    default: return a < b ? a : b;
-  }
-}
-
-static void merged_gradients(int merge, real a, real b, real dy, real *da, real *db) {
-  const int to_a = merge == FNN_MAXIMUM ? a >= b : a <= b;
-  *da = *db = dy;
-  if (merge == FNN_SUBTRACT) *db = -dy;
-  if (merge == FNN_MULTIPLY) *da = dy * b, *db = dy * a;
-  if (merge >= FNN_MAXIMUM) *da = to_a ? dy : 0, *db = to_a ? 0 : dy;
-}
-
-static void merges(void) {
-  for (int merge = 0; merge <= FNN_MINIMUM; merge++)
-    for (size_t s = 0; s < COUNT(SIZES); s++) {
-      const size_t n = SIZES[s];
-      const real *a = numbers(0, n, -9, 9, 1), *dy = numbers(2, n, -9, 9, 0);
-      real *b = numbers(1, n, -9, 9, 1);
-      const real *before = numbers(3, n, -9, 9, 0);
-      for (size_t i = 0; i < n; i += 4) b[i] = a[i]; /* ties */
-      label("merge %d n=%zu", merge, n);
-      FOR_TABLES {
-        real *y = output(4, n), *da = output(5, n), *db = output(6, n);
-        real *more_a = copy_of(7, before, n), *more_b = copy_of(8, before, n);
-        k->merge(y, a, b, merge, n);
-        k->merge_backward(da, 0, db, 0, dy, a, b, merge, n);
-        k->merge_backward(more_a, 1, NULL, 0, dy, a, b, merge, n);
-        k->merge_backward(NULL, 0, more_b, 1, dy, a, b, merge, n);
-        agree(y, n);
-        agree(da, n);
-        agree(db, n);
-        agree(more_a, n);
-        agree(more_b, n);
-        for (size_t i = 0; i < n && !flushing; i++) {
-          real want_a, want_b;
-          merged_gradients(merge, a[i], b[i], dy[i], &want_a, &want_b);
-          check(bits_of(y[i]) == bits_of(merged(merge, a[i], b[i])), "y[%zu]", i);
-          check(bits_of(da[i]) == bits_of(want_a), "da[%zu]", i);
-          check(bits_of(db[i]) == bits_of(want_b), "db[%zu]", i);
-          check(bits_of(more_a[i]) == bits_of((real)(before[i] + want_a)), "more da[%zu]", i);
-          check(bits_of(more_b[i]) == bits_of((real)(before[i] + want_b)), "more db[%zu]", i);
-        }
-      }
-    }
-}
-
 /* Philox4x32-10 as its authors state it: one counter at a time. */
 static void philox(uint32_t x[4], fnn_random random, uint64_t counter) {
   uint32_t key[2] = {(uint32_t)random.seed, (uint32_t)(random.seed >> 32)};
@@ -296,7 +244,6 @@ static void cases(void) {
   scale_and_add();
   sums_of_rows();
   multiply_adds();
-  merges();
   known_words();
   dropout();
   shuffle();

@@ -508,7 +508,6 @@ static void names(void) {
       {FNN_LIST_STEPS, FNN_STEPS, "copy", "matmul"},
       {FNN_LIST_ACTIVATIONS, FNN_ACTIVATIONS, "linear", "log_softmax"},
       {FNN_LIST_RULES, FNN_RULES, "sgd", "amsgrad"},
-      {FNN_LIST_MERGES, FNN_MERGES, "add", "minimum"},
       {FNN_LIST_CROSSENTROPIES, FNN_CROSSENTROPIES, "binary", "sparse_categorical"},
   };
   for (size_t i = 0; i < COUNT(lists); i++) {

@@ -2,10 +2,13 @@
 
 from fastnn.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from fastnn.layers.base import Layer
+from fastnn.layers.batch_normalization import BatchNormalization
 from fastnn.layers.dense import Dense
 from fastnn.layers.dropout import Dropout
 from fastnn.layers.input_layer import Input, InputLayer
 from fastnn.layers.input_spec import InputSpec
+from fastnn.layers.lambda_layer import Lambda
+from fastnn.layers.layer_normalization import LayerNormalization
 from fastnn.layers.merging import (
     Add,
     Average,
@@ -22,6 +25,7 @@ from fastnn.layers.merging import (
     multiply,
     subtract,
 )
+from fastnn.layers.operation import Operation
 from fastnn.layers.registry import CLASSES, deserialize, serialize
 from fastnn.layers.rescaling import Rescaling
 from fastnn.layers.reshaping import Flatten, Reshape
@@ -32,6 +36,7 @@ __all__ = [
     "Activation",
     "Add",
     "Average",
+    "BatchNormalization",
     "Concatenate",
     "Dense",
     "Dropout",
@@ -39,7 +44,9 @@ __all__ = [
     "Input",
     "InputLayer",
     "InputSpec",
+    "Lambda",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
     "Maximum",
     "Minimum",
@@ -62,8 +69,9 @@ __all__ = [
 ]
 
 for _cls in (
-    Activation, Add, Average, Concatenate, Dense, Dropout, ELU, Flatten, InputLayer, LeakyReLU,
-    Maximum, Minimum, Multiply, PReLU, ReLU, Rescaling, Reshape, Softmax, Subtract,
+    Activation, Add, Average, BatchNormalization, Concatenate, Dense, Dropout, ELU, Flatten,
+    InputLayer, Lambda, LayerNormalization, LeakyReLU, Maximum, Minimum, Multiply, Operation,
+    PReLU, ReLU, Rescaling, Reshape, Softmax, Subtract,
 ):  # fmt: skip
     CLASSES[_cls.__name__] = _cls
 

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
-from fastnn import activations, initializers
+from fastnn import activations, initializers, ops
 from fastnn.graph import OPERATORS, SymbolicTensor, note_change
 from fastnn.layers.base import Layer
 from fastnn.layers.input_spec import InputSpec
-from fastnn.layers.python import FormulaOperation, PReLUOperation
+from fastnn.layers.python import StatedOperation, python
 from fastnn.missing import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fastnn.activations import Formula
-
-
-class _Elementwise(Layer):
-    """Base: a formula, and an output of the input's shape."""
-
-    formula: Formula
-
-    def emit(self, builder: Any, inputs: list[Any]) -> Any:
-        return emit(builder, inputs[0], self.formula, self)
 
 
 class Activated:
     """What a layer with a settable `activation` has: what runs next runs the new one."""
 
-    formula: Formula
     _activation: Any = None
 
     @property
@@ -41,13 +29,20 @@ class Activated:
     @activation.setter
     def activation(self, activation: Any) -> None:
         function = get(activation)
-        formula = activations.resolve(function)
         if "_activation" in vars(self):
             note_change()
-        self._activation, self.formula = function, formula
+        self._activation = function
+
+    def activate(self, x: Any) -> Any:
+        """Return the activation of x; its derivative is the function's own, if it states one."""
+        derivative = getattr(self._activation, "derivative", None)
+        if derivative is not None and isinstance(x, ops.Tensor):
+            operation = StatedOperation(self._activation, derivative)
+            return python(operation, [x], [], x.shape)
+        return self._activation(x)
 
 
-class Activation(Activated, _Elementwise):
+class Activation(Activated, Layer):
     """Apply an activation function.
 
     Parameters
@@ -66,11 +61,14 @@ class Activation(Activated, _Elementwise):
         super().__init__(**kwargs)
         self.activation = activation
 
+    def call(self, inputs: Any) -> Any:
+        return self.activate(inputs)
+
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "activation": serialize(self.activation)}
 
 
-class ReLU(_Elementwise):
+class ReLU(Layer):
     """Rectified linear unit; see `activations.relu` for the arguments."""
 
     def __init__(
@@ -84,9 +82,10 @@ class ReLU(_Elementwise):
         self.max_value = max_value
         self.negative_slope = negative_slope or 0.0
         self.threshold = threshold or 0.0
-        self.formula = activations.resolve(
-            lambda x: activations.relu(x, self.negative_slope, self.max_value, self.threshold)
-        )
+        activations.relu(0.0, self.negative_slope, max_value, self.threshold)  # checks them
+
+    def call(self, inputs: Any) -> Any:
+        return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -97,7 +96,7 @@ class ReLU(_Elementwise):
         }
 
 
-class LeakyReLU(_Elementwise):
+class LeakyReLU(Layer):
     """``x`` above zero, ``negative_slope * x`` below.
 
     Parameters
@@ -115,25 +114,29 @@ class LeakyReLU(_Elementwise):
                 f"{negative_slope!r}"
             )
         self.negative_slope = negative_slope
-        self.formula = activations.Formula("leaky_relu", negative_slope)
+
+    def call(self, inputs: Any) -> Any:
+        return ops.leaky_relu(inputs, self.negative_slope)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "negative_slope": self.negative_slope}
 
 
-class ELU(_Elementwise):
+class ELU(Layer):
     """Exponential linear unit; see `activations.elu`."""
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.alpha = alpha
-        self.formula = activations.Formula("elu", alpha)
+
+    def call(self, inputs: Any) -> Any:
+        return ops.elu(inputs, self.alpha)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "alpha": self.alpha}
 
 
-class Softmax(_Elementwise):
+class Softmax(Layer):
     """Turn scores into probabilities along one axis; see `activations.softmax`."""
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
@@ -144,7 +147,9 @@ class Softmax(_Elementwise):
                 f"{axis!r}"
             )
         self.axis = axis
-        self.formula = activations.resolve(lambda x: activations.softmax(x, axis))
+
+    def call(self, inputs: Any) -> Any:
+        return ops.softmax(inputs, self.axis)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         rank = len(input_shape)
@@ -201,16 +206,8 @@ class PReLU(Layer):
         self.alpha = self.add_weight(shape, self.alpha_initializer, name="alpha", flat=True)
         self.input_spec = InputSpec(shape=(None, *input_shape[1:]))
 
-    def emit(self, builder: Any, inputs: list[Any]) -> Any:
-        (x,) = inputs
-        if self.alpha.size == math.prod(x.shape):
-            return builder.operation(
-                "prelu", [x], x.shape, params=[self.alpha], layer_name=self.name
-            )
-        return builder.operation(
-            "python", [x], x.shape, params=[self.alpha], layer_name=self.name,
-            layer=PReLUOperation(self.alpha),
-        )  # fmt: skip
+    def call(self, inputs: Any) -> Any:
+        return ops.where(ops.greater(inputs, 0.0), inputs, ops.multiply(self.alpha, inputs))
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -218,19 +215,6 @@ class PReLU(Layer):
             "alpha_initializer": initializers.serialize(self.alpha_initializer),
             "shared_axes": self.shared_axes,
         }
-
-
-def emit(builder: Any, x: Any, formula: Formula, layer: Layer) -> Any:
-    """Emit the operation of a formula."""
-    if formula.kind == "python":
-        return builder.operation(
-            "python", [x], x.shape, layer_name=layer.name,
-            layer=FormulaOperation(formula, f"{type(layer).__name__} '{layer.name}'"),
-        )  # fmt: skip
-    return builder.operation(
-        "activation", [x], x.shape, layer_name=layer.name,
-        activation=formula.kind, slope=formula.slope,
-    )  # fmt: skip
 
 
 _LAYERS = {"ReLU": ReLU, "LeakyReLU": LeakyReLU, "ELU": ELU, "Softmax": Softmax}
@@ -250,12 +234,17 @@ def serialize(activation: Any) -> Any:
     return activations.serialize(activation)
 
 
-def _activate(tensor: SymbolicTensor, formula: Formula) -> SymbolicTensor:
-    """Add the layer of a formula behind a symbolic tensor."""
-    if formula.layer is not None:
-        name, arguments = formula.layer
-        return _LAYERS[name](**arguments)(tensor)
-    return Activation(formula if formula.kind == "python" else formula.kind)(tensor)
+def _activate(tensor: SymbolicTensor, function: Any, options: dict[str, Any]) -> SymbolicTensor:
+    """Add the layer of an activation function behind a symbolic tensor."""
+    if not options:
+        return Activation(function)(tensor)
+    layer = _OF_FUNCTIONS.get(function.__name__)
+    if layer is None:
+        return Activation(activations.with_options(function, options))(tensor)
+    return layer(**options)(tensor)
 
+
+_OF_FUNCTIONS = {"relu": ReLU, "leaky_relu": LeakyReLU, "elu": ELU, "softmax": Softmax}
+"""The layers that have a function's options."""
 
 OPERATORS["activate"] = _activate

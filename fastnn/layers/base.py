@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import weakref
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastnn import config
-from fastnn.graph import Node, SymbolicTensor
+from fastnn.graph import Node, SymbolicTensor, differs, note_change
 from fastnn.layers.arguments import (
     old_input_shape,
     plain_arguments,
@@ -17,35 +19,64 @@ from fastnn.layers.arguments import (
     unwritten_argument,
 )
 from fastnn.layers.input_spec import InputSpec
+from fastnn.layers.python import takes_training
 from fastnn.layers.weights import LayerWeights
 from fastnn.missing import refuse
-from fastnn.variable import Variable
+from fastnn.ops.operation import INPUT
+from fastnn.ops.tensor import NotTraceable, Tensor
+from fastnn.random import streams
+from fastnn.variable import Variable, tracing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
 Shape = tuple[int | None, ...]
+
+PRIVATE = frozenset({
+    "_losses", "_weights", "_sublayers", "_holders", "_calls", "_arguments", "_layers", "_stack",
+})  # fmt: skip
+"""Attributes of layers and models that are not the user's."""
+
+_penalties: ContextVar[list[Any] | None] = ContextVar("penalties", default=None)
+"""What layers add to the loss of the model that is being traced."""
+
+
+@contextmanager
+def penalties() -> Iterator[list[Any]]:
+    """Collect what layers add to the loss within."""
+    found: list[Any] = []
+    token = _penalties.set(found)
+    try:
+        yield found
+    finally:
+        _penalties.reset(token)
+
+
+_training = ContextVar("training", default=False)
+"""Whether the layer that is being called runs in a training: its inner layers do, too."""
 
 
 class Layer(LayerWeights):
     """Base of all layers: a name, weights, and what it computes.
 
-    A layer of your own defines ``call`` and ``backward`` on NumPy arrays, and ``build`` if it has
-    weights:
+    A layer of your own defines ``call``, in `fastnn.ops` or NumPy, and ``build`` if it has weights:
 
     >>> import numpy as np
+    >>> from fastnn import ops
     >>> from fastnn.layers import Layer
-    >>> class Square(Layer):
-    ...     def call(self, inputs, training=False):
-    ...         return inputs**2
-    ...     def backward(self, inputs, output, doutput):
-    ...         return 2 * inputs * doutput
-    >>> Square()(np.array([[1.0, 3.0]])).tolist()
-    [[1.0, 9.0]]
+    >>> class Linear(Layer):
+    ...     def build(self, input_shape):
+    ...         self.w = self.add_weight((input_shape[-1], 1), initializer="ones")
+    ...     def call(self, inputs):
+    ...         return ops.matmul(inputs, self.w)
+    >>> Linear()(np.array([[1.0, 3.0]])).tolist()
+    [[4.0]]
 
-    With trainable weights, ``backward`` returns ``(dinputs, dweights)``: a list of one gradient
-    for each of ``trainable_weights``, in their order. Arguments of ``__init__`` that are numbers,
-    strings or lists of these are saved by themselves; for others write ``get_config``.
+    ``call`` is traced once for a model, differentiated and compiled. What cannot be traced is
+    called in Python; to train through it, define ``backward(inputs, output, doutput)``, which
+    returns the gradient of the loss for the inputs, or ``(dinputs, dweights)`` with a list of one
+    gradient for each of ``trainable_weights``. Arguments of ``__init__`` that are numbers, strings
+    or lists of these are saved by themselves; for others write ``get_config``.
 
     Parameters
     ----------
@@ -84,6 +115,8 @@ class Layer(LayerWeights):
     ) -> None:
         self._weights = []
         self._sublayers = []
+        self._holders = {}
+        self._losses: list[Any] = []
         self._calls: list[weakref.ref[Node]] = []
         self.built = False
         self._trainable = bool(trainable)
@@ -128,6 +161,15 @@ class Layer(LayerWeights):
                 f"{type(self).__name__} '{self.name}': {name} is a weight, and nothing else can "
                 f"take its place: use layer.{name}.assign(value)"
             )
+        holders = vars(self).get("_holders")
+        if holders is not None and not name.startswith("__") and name not in PRIVATE:
+            if isinstance(value, (LayerWeights, list, tuple, dict)) and value is not self:
+                holders[name] = value
+            else:
+                holders.pop(name, None)
+            own = not type(self).__module__.startswith("fastnn.") and vars(self).get("built")
+            if own and name not in ("built", "input_spec") and differs(self, name, value):
+                note_change()  # what the layer computes may depend on it
         super().__setattr__(name, value)
 
     # --- what a layer defines ------------------------------------------------------------
@@ -136,15 +178,18 @@ class Layer(LayerWeights):
         """Make the weights for inputs of this shape (a list of shapes for several inputs)."""
         self.built = True
 
-    def compute_output_shape(self, input_shape: Any) -> Shape:
+    def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the output, with the batch axis, for inputs of `input_shape`.
 
-        A layer of your own that does not define it is tried on zeros.
+        By default it is that of a trace of `call`, or what `call` makes of zeros.
         """
-        if not self.is_python:
-            return input_shape
         several = isinstance(input_shape, list)
         shapes = input_shape if several else [input_shape]
+        if not self.has_backward:
+            try:
+                return self._traced_shape(shapes)
+            except NotTraceable:
+                pass
         zeros = [np.zeros((1, *shape[1:]), self.dtype) for shape in shapes]
         with np.errstate(all="ignore"):
             output = np.asarray(self.call(zeros if several else zeros[0]))
@@ -155,37 +200,89 @@ class Layer(LayerWeights):
             )
         return (shapes[0][0], *output.shape[1:])
 
-    def emit(self, builder: Any, inputs: list[Any]) -> Any:
-        """Lower the layer into operations of a program; see `program.Builder`.
+    def _traced_shape(self, shapes: Sequence[Any]) -> Any:
+        leaves = [Tensor(INPUT, (), {}, (None, *shape[1:]), 1, self.dtype) for shape in shapes]
+        with tracing(self.dtype), streams(), penalties():
+            output = self.compute(leaves, training=False)
+        if isinstance(output, (list, tuple)):
+            return [self._checked_shape(one) for one in output]
+        return self._checked_shape(output)
 
-        Parameters
-        ----------
-        builder : Builder
-        inputs : list of Tensor
+    def _checked_shape(self, output: Any) -> tuple[int | None, ...]:
+        if isinstance(output, Tensor) and output.batched and output.fold == 1:
+            return output.shape
+        got = "nothing" if output is None else f"shape {np.shape(output)}"
+        if isinstance(output, Tensor):
+            got = f"shape {output.shape}"
+        raise ValueError(
+            f"{type(self).__name__} '{self.name}': call() must keep the batch axis; it returned "
+            f"{got}"
+        )
 
-        Returns
-        -------
-        Tensor or list of Tensor
-        """
-        from fastnn.layers.python import lower
-
-        return lower(self, builder, inputs)
-
-    def call(self, inputs: Any, training: bool = False) -> Any:
-        """Compute the output from arrays; only layers of your own define it."""
+    def call(self, inputs: Any) -> Any:
+        """Compute the output from arrays, or from the tensors of a trace."""
         raise NotImplementedError(
-            f"{type(self).__name__} '{self.name}': write call(self, inputs, training=False), "
-            "returning an array"
+            f"{type(self).__name__} '{self.name}': write call(self, inputs), returning the output"
         )
 
     def backward(self, inputs: Any, output: Any, doutput: Any) -> Any:
-        """Return the gradient of the loss for `inputs`, given `doutput`, that for the output."""
-        raise NotImplementedError
+        """Return the gradient of the loss for `inputs`, given `doutput`, that for the output.
+
+        Only for a `call` that cannot be traced.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} '{self.name}' is differentiated by its trace and has no "
+            "backward of its own"
+        )
+
+    def add_loss(self, loss: Any) -> None:
+        """Add to the loss of the model, in `call`: a number for the batch, or several to be summed.
+
+        Parameters
+        ----------
+        loss : scalar or array of numbers
+            Computed from the inputs, the outputs or weights: ``0.01 * ops.sum(ops.square(y))``.
+
+        Examples
+        --------
+        >>> from fastnn import ops
+        >>> from fastnn.layers import Layer
+        >>> class Small(Layer):
+        ...     def call(self, inputs):
+        ...         self.add_loss(0.5 * ops.sum(ops.square(inputs)))
+        ...         return inputs
+        >>> layer = Small()
+        >>> layer([[1.0, 2.0]]).tolist(), [float(value) for value in layer.losses]
+        ([[1.0, 2.0]], [2.5])
+        """
+        traced = _penalties.get()
+        if traced is not None:
+            traced.append(loss)
+        else:
+            self._losses.append(loss)
 
     @property
-    def is_python(self) -> bool:
-        """Whether the layer computes by a `call` of its own."""
-        return type(self).call is not Layer.call
+    def losses(self) -> list[Any]:
+        """What `add_loss` was given when the layer, or one within, was last called on arrays."""
+        return self._losses + [one for layer in self.direct_layers() for one in layer.losses]
+
+    @property
+    def has_backward(self) -> bool:
+        """Whether the layer states its own gradient, and is called in Python."""
+        return type(self).backward is not Layer.backward
+
+    def compute(self, inputs: Sequence[Any], *, training: bool) -> Any:
+        """Call `call` with one input or a list, on arrays or on tensors of a trace."""
+        taken = list(inputs) if len(inputs) > 1 else inputs[0]
+        call: Any = self.call
+        token = _training.set(training)
+        self._losses = []
+        try:
+            if takes_training(type(self)):
+                return call(taken, training=training)
+            return call(taken)
+        finally:
+            _training.reset(token)
 
     # --- calling -------------------------------------------------------------------------
 
@@ -211,18 +308,27 @@ class Layer(LayerWeights):
                 f"{type(self).__name__} '{self.name}' got arrays and symbolic tensors together: "
                 "pass either kind"
             )
+        training = _training.get() if training is None else bool(training)
+        if any(isinstance(tensor, Tensor) for tensor in tensors):
+            self.prepare(inputs)
+            return self.compute(tensors, training=training)
         from fastnn.layers.eager import run
 
-        return run(self, inputs, training=bool(training))
+        return run(self, inputs, training=training)
 
-    def _record(self, inputs: Any) -> SymbolicTensor:
+    def _record(self, inputs: Any) -> Any:
         """Make the node of a call on symbolic tensors."""
         tensors, shape = self.prepare(inputs)
-        output = SymbolicTensor(
-            self.compute_output_shape(shape), dtype=self.dtype, name=f"{self.name}_output"
-        )
-        self.remember(Node(self, tensors, [output]))
-        return output
+        made = self.compute_output_shape(shape)
+        several = isinstance(made, list)
+        outputs = [
+            SymbolicTensor(one, dtype=self.dtype, name=f"{self.name}_output")
+            for one in (made if several else [made])
+        ]
+        self.remember(Node(self, tensors, outputs))
+        if self._holders:
+            self.name_weights(self.name)
+        return outputs if several else outputs[0]
 
     def prepare(self, inputs: Any) -> tuple[list[Any], Any]:
         """Check and build for these inputs (anything with a shape); return them and their shape."""
@@ -239,7 +345,7 @@ class Layer(LayerWeights):
         if not isinstance(input_shape, list):
             if self.input_spec is not None:
                 self.input_spec.check(self, input_shape)
-        elif not self.is_python:
+        elif type(self).call.__module__.startswith("fastnn."):
             raise ValueError(
                 f"{type(self).__name__} '{self.name}' takes one input, got {len(input_shape)}: "
                 "join them first, e.g. with Concatenate()"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnn import initializers
+from fastnn import initializers, ops
 from fastnn.layers import activation as activation_layers
 from fastnn.layers.base import Layer
 from fastnn.layers.input_spec import InputSpec
@@ -97,15 +97,11 @@ class Dense(activation_layers.Activated, Layer):
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.units)
 
-    def emit(self, builder: Any, inputs: list[Any]) -> Any:
-        (x,) = inputs
-        params = (self.kernel,) if self.bias is None else (self.kernel, self.bias)
-        fused = self.formula.kind != "python"
-        y = builder.operation(
-            "dense", [x], (*x.shape[:-1], self.units), params=params, layer_name=self.name,
-            activation=self.formula.kind if fused else "linear", slope=self.formula.slope,
-        )  # fmt: skip
-        return y if fused else activation_layers.emit(builder, y, self.formula, self)
+    def call(self, inputs: Any) -> Any:
+        y = ops.matmul(inputs, self.kernel)
+        if self.bias is not None:
+            y = ops.add(y, self.bias)
+        return self.activate(y)
 
     def get_config(self) -> dict[str, Any]:
         return {

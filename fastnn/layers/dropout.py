@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fastnn import random
 from fastnn.layers.base import Layer
 from fastnn.missing import refuse
 
@@ -45,15 +46,12 @@ class Dropout(Layer):
         refuse(f"Dropout '{self.name}'", {"noise_shape": noise_shape})
         self.rate = rate
         self.seed = seed
+        self.seed_generator = random.SeedGenerator(seed)
 
-    def emit(self, builder: Any, inputs: list[Any]) -> Any:
-        (x,) = inputs
-        if self.rate == 0:
-            return x
-        return builder.operation(
-            "dropout", [x], x.shape, layer_name=self.name,
-            rate=float(self.rate), stream=builder.stream(),
-        )  # fmt: skip
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        if not training or self.rate == 0:
+            return inputs
+        return random.dropout(inputs, self.rate, seed=self.seed_generator)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}

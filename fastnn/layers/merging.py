@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import math
-import numbers
+import functools
 from typing import TYPE_CHECKING, Any
 
-from fastnn.graph import OPERATORS, SymbolicTensor
+from fastnn import ops
 from fastnn.layers.base import Layer
-from fastnn.layers.rescaling import Rescaling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 class _Merge(Layer):
-    """Base: takes a list of inputs of equal shape and combines them element by element."""
+    """Base: takes a list of inputs of equal shape and combines them, two by two."""
 
-    merge = ""
+    merge: Any = None  # two of them
     most: int | None = None  # inputs
 
     def check_inputs(self, input_shape: Any) -> None:
@@ -38,13 +36,8 @@ class _Merge(Layer):
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return input_shape[0]
 
-    def emit(self, builder: Any, inputs: list[Any]) -> Any:
-        result = inputs[0]
-        for x in inputs[1:]:
-            result = builder.operation(
-                "merge", [result, x], x.shape, layer_name=self.name, merge=self.merge
-            )
-        return result
+    def call(self, inputs: Any) -> Any:
+        return functools.reduce(type(self).merge, inputs)
 
 
 class Add(_Merge):
@@ -57,45 +50,41 @@ class Add(_Merge):
     (None, 3)
     """
 
-    merge = "add"
+    merge = ops.add
 
 
 class Subtract(_Merge):
     """The first of two inputs minus the second."""
 
-    merge = "subtract"
+    merge = ops.subtract
     most = 2
 
 
 class Multiply(_Merge):
     """Product of the inputs, element by element."""
 
-    merge = "multiply"
+    merge = ops.multiply
 
 
 class Maximum(_Merge):
     """Largest of the inputs, element by element."""
 
-    merge = "maximum"
+    merge = ops.maximum
 
 
 class Minimum(_Merge):
     """Smallest of the inputs, element by element."""
 
-    merge = "minimum"
+    merge = ops.minimum
 
 
 class Average(_Merge):
     """Mean of the inputs."""
 
-    merge = "add"
+    merge = ops.add
 
-    def emit(self, builder: Any, inputs: list[Any]) -> Any:
-        total = super().emit(builder, inputs)
-        return builder.operation(
-            "scale", [total], total.shape, layer_name=self.name,
-            factor=1 / len(inputs), offset=0.0,
-        )  # fmt: skip
+    def call(self, inputs: Any) -> Any:
+        return ops.divide(super().call(inputs), float(len(inputs)))
 
 
 class Concatenate(_Merge):
@@ -145,15 +134,8 @@ class Concatenate(_Merge):
         first = input_shape[0]
         return (*first[:i], sum(shape[i] for shape in input_shape), *first[i + 1 :])
 
-    def emit(self, builder: Any, inputs: list[Any]) -> Any:
-        shapes = [x.shape for x in inputs]
-        i = self._place(shapes[0])
-        return builder.operation(
-            "concatenate", inputs,
-            self.compute_output_shape([(None, *shape) for shape in shapes])[1:],
-            layer_name=self.name,
-            outer=math.prod(shapes[0][:i]), inner=[math.prod(shape[i:]) for shape in shapes],
-        )  # fmt: skip
+    def call(self, inputs: Any) -> Any:
+        return ops.concatenate(inputs, axis=self._place(inputs[0].shape[1:]) + 1)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "axis": self.axis}
@@ -192,25 +174,3 @@ def average(inputs: Sequence[Any], **kwargs: Any) -> Any:
 def concatenate(inputs: Sequence[Any], axis: int = -1, **kwargs: Any) -> Any:
     """Apply `Concatenate`."""
     return Concatenate(axis, **kwargs)(inputs)
-
-
-def _operator(symbol: str, layer: type[_Merge] | None, scale: Any, offset: Any) -> Any:
-    """Return what an arithmetic sign does with a tensor and a tensor or number."""
-
-    def apply(tensor: SymbolicTensor, other: Any) -> SymbolicTensor:
-        if isinstance(other, SymbolicTensor) and layer is not None:
-            return layer()([tensor, other])
-        if isinstance(other, numbers.Real):
-            return Rescaling(scale(other), offset(other))(tensor)
-        raise TypeError(
-            f"tensor {symbol} {type(other).__name__}: a symbolic tensor combines with "
-            f"{'a number' if layer is None else 'another one or with a number'}"
-        )
-
-    return apply
-
-
-OPERATORS["add"] = _operator("+", Add, lambda c: 1.0, lambda c: c)
-OPERATORS["subtract"] = _operator("-", Subtract, lambda c: 1.0, lambda c: -c)
-OPERATORS["multiply"] = _operator("*", Multiply, lambda c: c, lambda c: 0.0)
-OPERATORS["divide"] = _operator("/", None, lambda c: 1.0 / c, lambda c: 0.0)

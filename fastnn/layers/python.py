@@ -1,19 +1,25 @@
-"""How computations written in Python become operations of a program.
+"""What only Python can compute: layers with a `backward`, activations with a `derivative`.
 
-The engines know a python operation as an object with two methods on lists of arrays:
+The engines know such an operation as an object with two methods on lists of arrays:
 ``forward(inputs, training)`` returns the output, and ``backward(inputs, output, doutput)`` returns
 the gradients for the inputs followed by those for the weights. Before a program is trained,
-``require_derivative()`` raises a ValueError if there is no such backward.
+``require_derivative()`` raises if there is no such backward.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastnn.ops.operation import PYTHON, as_tensor
+from fastnn.ops.tensor import Tensor
+
 if TYPE_CHECKING:
-    from fastnn.activations import Formula
+    from collections.abc import Callable, Sequence
+
     from fastnn.layers.base import Layer
     from fastnn.variable import Variable
 
@@ -21,27 +27,33 @@ if TYPE_CHECKING:
 class LayerOperation:
     """Runs `Layer.call` and `Layer.backward` of a user's layer, and checks what they return."""
 
-    def __init__(self, layer: Layer, several: bool) -> None:
+    def __init__(
+        self, layer: Layer, several: bool, untraceable: Exception | None = None
+    ) -> None:
         self.layer = layer
         self.several = several
-        self.takes_training = _takes_training(layer)
+        self.takes_training = takes_training(type(layer))
+        self.untraceable = untraceable
         self.who = f"{type(layer).__name__} '{layer.name}'"
 
-    def require_derivative(self) -> None:
-        from fastnn.layers.base import Layer
+    def __eq__(self, other: object) -> bool:  # so that two traces of it are the same
+        return isinstance(other, LayerOperation) and other.layer is self.layer
 
-        if type(self.layer).backward is Layer.backward:
-            raise ValueError(
-                f"{self.who} cannot be trained through: write backward(self, inputs, output, "
-                "doutput), returning the gradient for inputs"
+    def __hash__(self) -> int:
+        return id(self.layer)
+
+    def require_derivative(self) -> None:
+        if self.untraceable is not None:
+            raise type(self.untraceable)(
+                f"{self.who} cannot be trained through, for its call cannot be traced: "
+                f"{self.untraceable}. (Or write backward(self, inputs, output, doutput), returning "
+                "the gradient for inputs)"
             )
 
     def forward(self, inputs: list[np.ndarray], training: bool = False) -> np.ndarray:
         taken = inputs if self.several else inputs[0]
-        if self.takes_training:
-            output = self.layer.call(taken, training=training)
-        else:
-            output = self.layer.call(taken)
+        call: Any = self.layer.call
+        output = call(taken, training=training) if self.takes_training else call(taken)
         return np.asarray(output)
 
     def backward(
@@ -72,70 +84,59 @@ class LayerOperation:
             )
 
 
-class FormulaOperation:
-    """Runs an activation that is a pair of Python functions."""
+class StatedOperation:
+    """Runs an activation of one's own with the derivative that it states."""
 
-    def __init__(self, formula: Formula, who: str) -> None:
-        self.formula = formula
-        self.who = who
+    untraceable = None
 
-    def require_derivative(self) -> None:
-        if self.formula.gradient is None:
-            raise ValueError(
-                f"{self.who}: its activation is a step, whose derivative is zero, so gradients "
-                "cannot train through it: use sigmoid or tanh, or a learning rule of your own"
-            )
+    def __init__(self, function: Callable[..., Any], derivative: Callable[..., Any]) -> None:
+        self.function = function
+        self.derivative = derivative
+        self.who = f"activation {getattr(function, '__name__', type(function).__name__)!r}"
 
-    def forward(self, inputs: list[np.ndarray], training: bool = False) -> np.ndarray:
-        return self.formula(inputs[0])
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StatedOperation) and other.function is self.function
 
-    def backward(
-        self, inputs: list[np.ndarray], output: np.ndarray, doutput: np.ndarray
-    ) -> list[np.ndarray]:
-        assert self.formula.gradient is not None
-        return [self.formula.gradient(doutput, inputs[0], output)]
-
-
-class PReLUOperation:
-    """PReLU whose alpha is shared along some axes; the kernels know one alpha an element."""
-
-    def __init__(self, alpha: Variable) -> None:
-        self.alpha = alpha
+    def __hash__(self) -> int:
+        return id(self.function)
 
     def require_derivative(self) -> None:
         pass
 
     def forward(self, inputs: list[np.ndarray], training: bool = False) -> np.ndarray:
-        (x,) = inputs
-        return np.where(x > 0, x, self.alpha.value * x)
+        return self._like(inputs[0], self.function(inputs[0]), self.who)
 
     def backward(
         self, inputs: list[np.ndarray], output: np.ndarray, doutput: np.ndarray
     ) -> list[np.ndarray]:
-        (x,) = inputs
-        dalpha = (doutput * np.minimum(x, 0)).sum(axis=0)
-        shared = tuple(i for i, n in enumerate(self.alpha.shape) if n != dalpha.shape[i])
-        dx = np.where(x > 0, doutput, self.alpha.value * doutput)
-        return [dx, dalpha.sum(axis=shared, keepdims=True)]
+        slope = self.derivative(inputs[0])
+        if not isinstance(slope, (int, float)):
+            slope = self._like(inputs[0], slope, f"the derivative of {self.who}")
+        return [doutput * slope]
+
+    def _like(self, x: np.ndarray, result: Any, who: str) -> np.ndarray:
+        if np.shape(result) != x.shape:
+            got = "nothing" if result is None else f"shape {np.shape(result)}"
+            raise ValueError(f"{who} must return an array of x's shape {x.shape}, got {got}")
+        return np.asarray(result)
 
 
-def lower(layer: Layer, builder: Any, inputs: list[Any]) -> Any:
-    """Lower a user's layer."""
-    several = len(inputs) > 1
-    shapes = [(None, *tensor.shape) for tensor in inputs]
-    output = layer.compute_output_shape(shapes if several else shapes[0])
-    return builder.operation(
-        "python",
-        inputs,
-        output[1:],
-        params=[v for v, made_trainable in layer._weights if made_trainable],
-        layer_name=layer.name,
-        layer=LayerOperation(layer, several),
-    )
+def python(
+    operation: Any, inputs: Sequence[Tensor], weights: Sequence[Variable], shape: Sequence[Any]
+) -> Tensor:
+    """Record an operation that Python computes; its output has the given shape."""
+    dtype = inputs[0].dtype
+    args = (*inputs, *(as_tensor(variable, dtype) for variable in weights))
+    attrs = {"operation": operation, "inputs": len(inputs)}
+    return Tensor(PYTHON, args, attrs, tuple(shape), 1, dtype)
 
 
-def _takes_training(layer: Layer) -> bool:
-    import inspect
+def takes_training(cls: Any) -> bool:
+    """Whether a class of layers has a `call` that wants to know if it runs in a training."""
+    return _takes_training(cls.call)
 
-    parameters = inspect.signature(layer.call).parameters.values()
+
+@functools.cache
+def _takes_training(call: Callable[..., Any]) -> bool:
+    parameters = inspect.signature(call).parameters.values()
     return any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)

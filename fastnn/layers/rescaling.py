@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 from typing import Any
 
+from fastnn import ops
 from fastnn.layers.base import Layer
 
 
@@ -27,11 +28,8 @@ class Rescaling(Layer):
         self.scale = float(scale)
         self.offset = float(offset)
 
-    def emit(self, builder: Any, inputs: list[Any]) -> Any:
-        (x,) = inputs
-        return builder.operation(
-            "scale", [x], x.shape, layer_name=self.name, factor=self.scale, offset=self.offset
-        )
+    def call(self, inputs: Any) -> Any:
+        return ops.add(ops.multiply(inputs, self.scale), self.offset)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "scale": self.scale, "offset": self.offset}

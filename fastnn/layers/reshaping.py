@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from fastnn import ops
 from fastnn.layers.base import Layer
 
 if TYPE_CHECKING:
@@ -25,9 +26,8 @@ class Flatten(Layer):
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return (input_shape[0], math.prod(input_shape[1:]))
 
-    def emit(self, builder: Any, inputs: list[Any]) -> Any:
-        (x,) = inputs
-        return builder.view(x, (math.prod(x.shape),))
+    def call(self, inputs: Any) -> Any:
+        return ops.reshape(inputs, (ops.shape(inputs)[0], math.prod(inputs.shape[1:])))
 
 
 class Reshape(Layer):
@@ -64,9 +64,9 @@ class Reshape(Layer):
             )
         return (input_shape[0], *shape)
 
-    def emit(self, builder: Any, inputs: list[Any]) -> Any:
-        (x,) = inputs
-        return builder.view(x, self.compute_output_shape((None, *x.shape))[1:])
+    def call(self, inputs: Any) -> Any:
+        sample = self.compute_output_shape(tuple(inputs.shape))[1:]
+        return ops.reshape(inputs, (ops.shape(inputs)[0], *sample))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "target_shape": list(self.target_shape)}

@@ -24,6 +24,7 @@ class LayerWeights:
     _trainable: bool
     _weights: list[tuple[Variable, bool]]  # with: made as trainable
     _sublayers: list[Layer]
+    _holders: dict[str, Any]  # attributes that are layers, or lists or dicts that may hold some
 
     def add_weight(
         self,
@@ -125,7 +126,7 @@ class LayerWeights:
         self._trainable = bool(value)
         for variable, made_trainable in self._weights:
             variable.trainable = made_trainable and self._trainable
-        for layer in self._sublayers:
+        for layer in self.direct_layers():
             layer.trainable = value
 
     @property
@@ -134,9 +135,43 @@ class LayerWeights:
         mine = [v for v, trained in self._weights if trained]
         mine += [v for v, trained in self._weights if not trained]
         found = {id(v): v for v in mine}
-        for layer in self._sublayers:
+        for layer in self.direct_layers():
             found.update((id(v), v) for v in layer.weights)
         return list(found.values())
+
+    def named_layers(self) -> list[tuple[str, Layer]]:
+        """Return the layers within: those of a model, and those in attributes by their places."""
+        found = [(layer.name, layer) for layer in self._sublayers]
+        pending = [(name, value) for name, value in self._holders.items()][::-1]
+        while pending:
+            name, item = pending.pop()
+            if isinstance(item, LayerWeights):
+                if not any(item is layer for _, layer in found):
+                    found.append((name, item))  # type: ignore[arg-type]
+            elif isinstance(item, (list, tuple)):
+                pending += [(f"{name}_{k}", one) for k, one in enumerate(item)][::-1]
+            elif isinstance(item, dict):
+                pending += [(f"{name}_{key}", one) for key, one in item.items()][::-1]
+        return found
+
+    def direct_layers(self) -> list[Layer]:
+        """Return the layers within, not those within them."""
+        return [layer for _, layer in self.named_layers()] if self._holders else self._sublayers
+
+    def name_weights(self, path: str) -> None:
+        """Let the weights of layers in attributes be named after their places, below a path."""
+        for name, layer in self.named_layers():
+            for variable, _ in layer._weights:
+                variable.path = f"{path}/{name}/{variable.name}"
+            layer.name_weights(f"{path}/{name}")
+
+    @property
+    def inner_layers(self) -> list[Layer]:
+        """The layers within, and those within them."""
+        found: list[Layer] = []
+        for layer in self.direct_layers():
+            found += [layer, *layer.inner_layers]
+        return found
 
     variables = weights
 

@@ -183,6 +183,6 @@ def clone_model(model: Model, custom_objects: dict[str, Any] | None = None) -> M
 
 def _all_layers(model: Layer) -> list[Layer]:
     found = []
-    for layer in model._sublayers:
+    for layer in model.direct_layers():
         found += [layer, *_all_layers(layer)]
     return found

@@ -413,10 +413,10 @@ def _weights(model: Layer) -> tuple[dict[str, Variable], dict[str, dict[str, Any
             if id(variable) not in seen:
                 seen.add(id(variable))
                 weights[unique(variable.name)] = variable
-        for inner in layer._sublayers:
+        for name, inner in layer.named_layers():
             if id(inner) not in seen:
                 seen.add(id(inner))
-                walk(inner, unique(inner.name))
+                walk(inner, unique(name))
 
     walk(model, "layers")
     return weights, attributes

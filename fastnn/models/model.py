@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from fastnn import missing
 from fastnn.graph import Node, SymbolicTensor, ancestors, by_depth, outer_nodes, replay
 from fastnn.layers import Activation, Input, InputLayer, Layer
-from fastnn.layers.eager import EagerBuilder, Value, as_batch
+from fastnn.layers.eager import as_batch, run
+from fastnn.layers.operation import Operation
 from fastnn.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -119,8 +120,11 @@ class Model(Trainer, Layer):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers, in Keras's order: from the inputs to the outputs."""
-        return list(self._layers)
+        """The layers, in Keras's order: from the inputs to the outputs.
+
+        Functions of `fastnn.ops` and NumPy between them are nodes, but no layers.
+        """
+        return [layer for layer in self._layers if not isinstance(layer, Operation)]
 
     @property
     def input(self) -> Any:
@@ -300,12 +304,14 @@ class Model(Trainer, Layer):
                 f"Model '{self.name}': the inputs have different numbers of samples: "
                 f"{[len(batch) for batch in batches]}"
             )
-        builder = EagerBuilder(training=True)
-        values = {id(t): Value(batch) for t, batch in zip(self.inputs, batches, strict=True)}
+        values = {id(t): batch for t, batch in zip(self.inputs, batches, strict=True)}
         for node in ancestors(self.outputs, until=self.inputs):
-            made = node.layer.emit(builder, [values[id(tensor)] for tensor in node.inputs])
-            values[id(node.outputs[0])] = made
-        return self.pack_outputs([values[id(tensor)].array for tensor in self.outputs])
+            given = [values[id(tensor)] for tensor in node.inputs]
+            made = run(node.layer, given if len(given) > 1 else given[0], training=True)
+            made = made if len(node.outputs) > 1 else [made]
+            for tensor, value in zip(node.outputs, made, strict=True):
+                values[id(tensor)] = value
+        return self.pack_outputs([values[id(tensor)] for tensor in self.outputs])
 
     def pack_outputs(self, values: Sequence[Any]) -> Any:
         """Return one value for each output in the form the model was made with."""
@@ -314,6 +320,13 @@ class Model(Trainer, Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the output, or the list of shapes."""
         return self.output_shape
+
+    def add_loss(self, loss: Any) -> None:
+        """Raise ValueError: it belongs into the `call` of a layer, see `Layer.add_loss`."""
+        raise ValueError(
+            f"Model '{self.name}': add_loss is for the call of a layer, where a loss is computed "
+            "from its inputs: write a layer that calls self.add_loss(...) and returns them"
+        )
 
     # --- configuration and files ---------------------------------------------------------
 

@@ -73,7 +73,7 @@ def _rows(
     model: Model, nodes: list[Node], layer_range: Sequence[str] | None, expand: bool, indent: str
 ) -> Iterable[list[str]]:
     """Yield a row for each layer: name and type, shape, parameters, connections, trained."""
-    for layer in _within(model.layers, layer_range):
+    for layer in _within(model._layers, layer_range):
         calls = [node for node in nodes if node.layer is layer]
         shapes = [tuple(tensor.shape) for node in calls for tensor in node.outputs]
         if not calls and isinstance(layer, InputLayer):

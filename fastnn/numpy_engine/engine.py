@@ -15,6 +15,7 @@ from fastnn.operations import ACCUMULATE, OVERWRITE, SKIP
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fastnn.operations import Operation
     from fastnn.program import Program
     from fastnn.variable import Variable
 
@@ -81,6 +82,7 @@ class Engine:
         self.targets: list[np.ndarray] = []
         self.weights: list[np.ndarray | None] = []
         self._step = Step()
+        self._states: dict[Variable, np.ndarray] = {}  # of the batch, to be assigned at its end
         self._late: list[tuple[int, int, np.ndarray]] = []  # of losses called in Python
 
     # --- data -----------------------------------------------------------------------------
@@ -140,8 +142,9 @@ class Engine:
     def evaluate(self, rows: np.ndarray, batch_size: int) -> None:
         """Add the losses and metrics of `rows` to the sums."""
         for start in range(0, len(rows), batch_size):
-            n = self.gather(rows[start : start + batch_size])
-            self.forward(n, training=False)
+            chosen = rows[start : start + batch_size]
+            n = self.gather(chosen)
+            self.forward(n, training=False, rows=chosen)
             self.score(n, gradients=False)
 
     def predict(self, start: int, stop: int, outputs: Sequence[np.ndarray]) -> None:
@@ -149,7 +152,7 @@ class Engine:
         for first in range(start, stop, self.capacity):
             last = min(first + self.capacity, stop)
             n = self.gather(slice(first, last), targets=False)
-            self.forward(n, training=False)
+            self.forward(n, training=False, rows=np.arange(first, last))
             for array, tensor in zip(outputs, self.program.outputs, strict=True):
                 array[first:last] = self.value(tensor, n)
 
@@ -160,13 +163,35 @@ class Engine:
     # --- the stages of a step -------------------------------------------------------------
 
     @quiet
-    def forward(self, n: int, *, training: bool = False, step: int = 0, seed: int = 0) -> None:
-        """Compute all tensors of a batch of n rows from the inputs."""
-        self._step = Step(training, step, seed)
+    def forward(
+        self,
+        n: int,
+        *,
+        training: bool = False,
+        step: int = 0,
+        seed: int = 0,
+        rows: np.ndarray | None = None,
+    ) -> None:
+        """Compute all tensors of a batch of n rows from the inputs.
+
+        Outside of trainings random numbers are those of these rows of the data (the first n).
+        """
+        places = np.arange(n) if training or rows is None else rows
+        self._step = Step(training, step if training else 0, seed, places)
+        states: dict[Variable, np.ndarray] = {}
         for op in self.program.forward:
+            if op.kind == "segment":
+                values = Values(n, self.program.dtype, self._operand)
+                for index, formula in zip(op.outputs, op.attrs["values"], strict=True):
+                    self.value(index, n)[...] = values.of(formula)
+                states |= {v: values.of(formula) for v, formula in op.attrs["states"].items()}
+                continue
             inputs = [self.value(i, n) for i in op.inputs]
             y = self.value(op.output, n)
             y[...] = FORWARD[op.kind](self._step, op, *inputs).reshape(y.shape)
+        self._states = states
+        if not training:
+            self._assign()
 
     @quiet
     def score(self, n: int, *, gradients: bool) -> None:
@@ -189,6 +214,8 @@ class Engine:
                     each = np.full(n if weights is None else weights.size, each)
                 loss, _ = reduced(each.reshape(-1), weights, term.reduction)
             self.sums[term.accumulator] += loss * n, n
+        for penalty in program.penalties:
+            self.sums[penalty.accumulator] += float(values.of(penalty.value)) * n, n
         for metric in program.metrics:
             if metric.states is None:
                 t, p = self.targets[metric.target], self.value(metric.prediction, n).copy()
@@ -201,6 +228,8 @@ class Engine:
                     values.of(slope.value), self.value(slope.tensor, n).shape
                 )
                 self._contribute(slope.tensor, n, slope.mode, gradient)
+            for weight in program.weight_gradients:
+                self.parameter_gradient(weight.variable)[...] = values.of(weight.value)
             for tensor, mode, slopes in self._late:
                 self._contribute(tensor, n, mode, slopes)
         self._late.clear()
@@ -209,6 +238,8 @@ class Engine:
         """Return what a formula reads: a tensor, targets or sample weights."""
         if kind == "tensor":
             return self.value(index, n)
+        if kind == "gradient":
+            return self.gradient(index, n)
         if kind == "target":
             return self.targets[index].reshape(n, *self.program.targets[index].shape)
         weights, given = self._weights_of(index), self.program.targets[index].weights
@@ -224,6 +255,9 @@ class Engine:
     def backward(self, n: int) -> None:
         """Compute all gradients of the batch, from the losses back to the variables."""
         for op in self.program.backward:
+            if op.kind == "segment_backward":
+                self._segment_backward(op, n)
+                continue
             inputs = [self.value(i, n) for i in op.inputs]
             y, dy = self.value(op.output, n), self.gradient(op.output, n)
             dinputs, dparams = BACKWARD[op.kind](self._step, op, inputs, y, dy)
@@ -234,6 +268,26 @@ class Engine:
                     self.parameter_gradient(variable)[...] = dw
                 elif mode == ACCUMULATE:
                     self.parameter_gradient(variable)[...] += dw
+
+        self._assign()
+
+    def _segment_backward(self, op: Operation, n: int) -> None:
+        values = Values(n, self.program.dtype, self._operand)
+        found = [None if g is None else values.of(g) for g in op.attrs["gradients"]]
+        dinputs, dparams = found[: len(op.inputs)], found[len(op.inputs) :]
+        for i, mode, dx in zip(op.inputs, op.input_modes, dinputs, strict=True):
+            shape = self.value(i, n).shape
+            self._contribute(i, n, mode, None if dx is None else np.broadcast_to(dx, shape))
+        for variable, mode, dw in zip(op.params, op.param_modes, dparams, strict=True):
+            if mode == OVERWRITE:
+                self.parameter_gradient(variable)[...] = dw
+            elif mode == ACCUMULATE:
+                self.parameter_gradient(variable)[...] += dw
+
+    def _assign(self) -> None:
+        """Give variables the state after the batch."""
+        for variable, value in self._states.items():
+            variable.value[...] = value
 
     @quiet
     def update(self, coefficients: np.ndarray) -> None:

@@ -8,12 +8,12 @@ loss with respect to each input and each variable of the operation, given dy, th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastnn.numpy_engine import activations
-from fastnn.numpy_engine.random import keep_mask
+from fastnn.numpy_engine.random import keep_mask, uniform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,7 @@ class Step:
     training: bool = False
     number: int = 0
     seed: int = 0
+    rows: Any = ()  # by which random words are numbered
 
 
 # --- dense: y = f(x W + b) -------------------------------------------------------------------
@@ -67,23 +68,13 @@ def activation_backward(step, op, inputs, y, dy):
     return [activations.BACKWARD[f](dy, x, y, op.attrs.get("slope", 0.0))], []
 
 
-def prelu(step, op, x):
-    return np.where(x > 0, x, op.params[0].value.reshape(x.shape[1:]) * x)
+def random(step, op):
+    where = {"seed": step.seed, "step": step.number, "stream": op.attrs["stream"]}
+    return uniform(step.rows, op.attrs["size"], op.attrs["dtype"], **where)
 
 
-def prelu_backward(step, op, inputs, y, dy):
-    (x,) = inputs
-    alpha = op.params[0].value
-    dx = np.where(x > 0, dy, alpha.reshape(x.shape[1:]) * dy)
-    return [dx], [(dy * np.minimum(x, 0)).sum(axis=0).reshape(alpha.shape)]
-
-
-def scale(step, op, x):
-    return x * op.attrs["factor"] + op.attrs["offset"]
-
-
-def scale_backward(step, op, inputs, y, dy):
-    return [dy * op.attrs["factor"]], []
+def random_backward(step, op, inputs, y, dy):
+    return [], []
 
 
 def dropout(step, op, x):
@@ -98,44 +89,6 @@ def _drop(step, op, x):
     rate = op.attrs["rate"]
     keep = keep_mask(x.shape, rate, seed=step.seed, step=step.number, stream=op.attrs["stream"])
     return np.where(keep, x / (1 - rate), 0) if rate < 1 else np.zeros_like(x)
-
-
-# --- several inputs --------------------------------------------------------------------------
-
-
-def concatenate(step, op, *inputs):
-    n, outer = len(inputs[0]), op.attrs["outer"]
-    return np.concatenate([x.reshape(n, outer, -1) for x in inputs], axis=2)
-
-
-def concatenate_backward(step, op, inputs, y, dy):
-    n, outer, inner = len(dy), op.attrs["outer"], op.attrs["inner"]
-    parts = np.split(dy.reshape(n, outer, -1), np.cumsum(inner)[:-1], axis=2)
-    return parts, []
-
-
-def merge(step, op, a, b):
-    if op.attrs["merge"] == "add":
-        return a + b
-    if op.attrs["merge"] == "subtract":
-        return a - b
-    if op.attrs["merge"] == "multiply":
-        return a * b
-    if op.attrs["merge"] == "maximum":
-        return np.where(a >= b, a, b)
-    return np.where(a <= b, a, b)  # minimum
-
-
-def merge_backward(step, op, inputs, y, dy):
-    a, b = inputs
-    if op.attrs["merge"] == "add":
-        return [dy, dy], []
-    if op.attrs["merge"] == "subtract":
-        return [dy, -dy], []
-    if op.attrs["merge"] == "multiply":
-        return [dy * b, dy * a], []
-    first = a >= b if op.attrs["merge"] == "maximum" else a <= b  # a tie goes to a
-    return [np.where(first, dy, 0), np.where(first, 0, dy)], []
 
 
 # --- a layer written in Python ---------------------------------------------------------------
@@ -154,7 +107,7 @@ def _wanted(op, k):
     return not op.input_modes or op.input_modes[k]
 
 
-_KINDS = (dense, activation, prelu, scale, dropout, concatenate, merge, python)
+_KINDS = (dense, activation, random, dropout, python)
 
 FORWARD: dict[str, Callable[..., np.ndarray]] = {f.__name__: f for f in _KINDS}
 

@@ -48,6 +48,29 @@ def words(n: int, *, seed: int, step: int, stream: int) -> np.ndarray:
     return philox(counter, key).reshape(-1)[:n]
 
 
+def uniform(
+    rows: np.ndarray, size: int, dtype: str, *, seed: int, step: int, stream: int
+) -> np.ndarray:
+    """Return `size` numbers between 0 and 1 for each row: words row * size, row * size + 1 ...
+
+    Each is the middle of one of 2^23 (float32) or 2^32 equal parts.
+    """
+    first = np.asarray(rows, np.uint64)[:, None] * np.uint64(size)
+    places = first + np.arange(size, dtype=np.uint64)
+    numbers = (places.reshape(-1) // np.uint64(4)).astype(np.uint64)
+    blocks, inverse = np.unique(numbers, return_inverse=True)
+    counter = np.empty((len(blocks), 4), np.uint64)
+    counter[:, 0] = blocks & MASK
+    counter[:, 1] = blocks >> HALF
+    counter[:, 2] = step & 0xFFFFFFFF
+    counter[:, 3] = stream & 0xFFFFFFFF
+    drawn = philox(counter, (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF))
+    found = drawn[inverse.reshape(-1), (places.reshape(-1) % np.uint64(4)).astype(int)]
+    dropped = 9 if dtype == "float32" else 0
+    middle = (found >> np.uint64(dropped)).astype(np.float64) + 0.5
+    return (middle / 2 ** (32 - dropped)).reshape(places.shape)
+
+
 def keep_mask(
     shape: tuple[int, ...], rate: float, *, seed: int, step: int, stream: int
 ) -> np.ndarray:

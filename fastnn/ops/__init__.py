@@ -38,7 +38,7 @@ from fastnn.ops.nn import (
     soft_shrink, softmax, softsign, sparse_categorical_crossentropy, squareplus, swish,
     tanh_shrink, threshold,
 )  # fmt: skip
-from fastnn.ops.operation import OPS, Op, reads_variables
+from fastnn.ops.operation import OPS, Op, public
 from fastnn.ops.reductions import (
     all, amax, amin, any, argmax, argmin, average, count_nonzero, logsumexp, max, mean, min,
     moments, norm, prod, std, sum, var,
@@ -82,8 +82,8 @@ __all__ = [
 
 for _name in __all__:
     _function = globals()[_name]
-    if isinstance(_function, type(explain_missing)) and not hasattr(_function, "op"):
-        globals()[_name] = reads_variables(_function)
+    if isinstance(_function, type(explain_missing)):
+        globals()[_name] = public(_name, _function)
 
 for _name, _function in {
     "add": add, "sub": subtract, "mul": multiply, "truediv": divide, "floordiv": floor_divide,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,8 +13,11 @@ from fastnn.ops import elementwise as e
 from fastnn.ops import joining, shapes
 from fastnn.ops import reductions as r
 from fastnn.ops.elementwise import sigmoid, softplus, tanh
-from fastnn.ops.operation import as_array, as_tensor, holds_tensor, of_floatx, recorded
+from fastnn.ops.operation import Op, as_array, as_tensor, holds_tensor, of_floatx, recorded
 from fastnn.ops.tensor import NotTraceable, Shape, Tensor, where
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SELU_SCALE = 1.0507009873554804934193349852946
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -23,25 +27,162 @@ SELU_ALPHA = 1.6732632423543772848170429916717
 # --- activations -----------------------------------------------------------------------------
 
 
+def activation(
+    derivative: Callable[..., Any], *, whole: bool = False
+) -> Callable[[Callable[..., Any]], Any]:
+    """Make an op of an activation: made of others, it stays one, which engines have kernels for.
+
+    Parameters
+    ----------
+    derivative : callable
+        ``derivative(g, y, x, *options)``: g times the derivative, in ops; of y where that will do,
+        so that x need not be kept.
+    whole : bool
+        Whole numbers stay what they are.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        names = function.__code__.co_varnames[1 : function.__code__.co_argcount]
+        defaults = dict(zip(names, function.__defaults__ or (), strict=True))
+
+        def gradient(g: Tensor, y: Tensor, x: Tensor, **options: Any) -> tuple[Tensor]:
+            return (derivative(g, y, x, *options.values()),)
+
+        op = Op(function.__name__, function, _same, gradient, lower=function)
+
+        @functools.wraps(function)
+        def call(x: Any, *args: Any, **kwargs: Any) -> Any:
+            if not holds_tensor((x,)):
+                return function(as_array(x) if whole else _float(x), *args, **kwargs)
+            options = {**defaults, **dict(zip(names, args, strict=False)), **kwargs}
+            return op(x, **options)
+
+        call.op = op  # type: ignore[attr-defined]
+        return call
+
+    return decorate
+
+
+def _same(x: Tensor, **attrs: Any) -> tuple[Shape, int]:
+    return x.shape, x.fold
+
+
+@activation(lambda g, y, x: e.where(e.greater(y, 0.0), g, 0.0), whole=True)
 def relu(x: Any) -> Any:
     """Return x where it is positive, else 0."""
-    return e.maximum(x, 0.0) if isinstance(x, Tensor) else e.maximum(as_array(x), 0)
+    return e.maximum(x, 0)
 
 
+@activation(lambda g, y, x: e.where(e.logical_and(e.greater(y, 0.0), e.less(y, 6.0)), g, 0.0))
 def relu6(x: Any) -> Any:
     """Return x moved into 0 .. 6."""
-    return e.minimum(relu(x), 6.0)
+    return e.minimum(e.maximum(x, 0.0), 6.0)
 
 
+def _above(y: Any, x: Any, slope: float) -> Any:
+    """Return where x is positive: where y is, unless the slope below turns the sign around."""
+    return e.greater(y if slope >= 0 else x, 0.0)
+
+
+@activation(
+    lambda g, y, x, negative_slope: e.where(
+        _above(y, x, negative_slope), g, e.multiply(g, negative_slope)
+    )
+)
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
     """Return x where it is positive, else negative_slope * x."""
-    return e.where(e.greater(x, 0), x, e.multiply(_float(x), negative_slope))
+    return e.where(e.greater(x, 0), x, e.multiply(x, negative_slope))
 
 
+def _exponential_below(x: Any, alpha: float) -> Any:
+    return e.where(e.greater(x, 0), x, e.multiply(alpha, e.expm1(e.minimum(x, 0.0))))
+
+
+@activation(
+    lambda g, y, x, alpha: e.where(_above(y, x, alpha), g, e.chain(g, e.add(y, alpha)))
+)
 def elu(x: Any, alpha: float = 1.0) -> Any:
     """Return x where it is positive, else alpha (exp(x) - 1)."""
-    x = _float(x)
-    return e.where(e.greater(x, 0), x, e.multiply(alpha, e.expm1(e.minimum(x, 0.0))))
+    return _exponential_below(x, alpha)
+
+
+@activation(
+    lambda g, y, x: e.where(
+        e.greater(y, 0.0), e.multiply(g, SELU_SCALE), e.chain(g, e.add(y, SELU_SCALE * SELU_ALPHA))
+    )
+)
+def selu(x: Any) -> Any:
+    """Return the scaled elu that keeps mean 0 and variance 1."""
+    return e.multiply(SELU_SCALE, _exponential_below(x, SELU_ALPHA))
+
+
+def _gelu_gradient(g: Tensor, y: Tensor, x: Tensor, approximate: bool) -> Tensor:
+    if approximate:
+        t = tanh(_gelu_inner(x))
+        slope = e.multiply(math.sqrt(2 / math.pi), e.add(1.0, e.multiply(0.134145, e.square(x))))
+        rising = e.multiply(e.multiply(x, e.subtract(1.0, e.square(t))), slope)
+        return e.chain(g, e.multiply(0.5, e.add(e.add(1.0, t), rising)))
+    density = e.multiply(1 / math.sqrt(2 * math.pi), e.exp(e.multiply(-0.5, e.square(x))))
+    return e.chain(g, e.add(_normal_cdf(x), e.multiply(x, density)))
+
+
+def _gelu_inner(x: Any) -> Any:
+    cube = e.multiply(x, e.square(x))
+    return e.multiply(math.sqrt(2 / math.pi), e.add(x, e.multiply(0.044715, cube)))
+
+
+def _normal_cdf(x: Any) -> Any:
+    return e.multiply(0.5, e.add(1.0, e.erf(e.divide(x, math.sqrt(2)))))
+
+
+@activation(_gelu_gradient)
+def gelu(x: Any, approximate: bool = True) -> Any:
+    """Return x times the normal distribution's probability of lying below it."""
+    if approximate:
+        return e.multiply(e.multiply(0.5, x), e.add(1.0, tanh(_gelu_inner(x))))
+    return e.multiply(x, _normal_cdf(x))
+
+
+def _silu_gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    s = sigmoid(x)
+    return e.chain(g, e.add(s, e.multiply(y, e.subtract(1.0, s))))
+
+
+@activation(_silu_gradient)
+def silu(x: Any) -> Any:
+    """Return x sigmoid(x)."""
+    return e.multiply(x, sigmoid(x))
+
+
+swish = silu
+
+
+@activation(lambda g, y, x: e.chain(g, e.square(e.subtract(1.0, e.absolute(y)))))
+def softsign(x: Any) -> Any:
+    """Return x / (1 + abs(x))."""
+    return e.divide(x, e.add(1.0, e.absolute(x)))
+
+
+@activation(
+    lambda g, y, x: e.where(
+        e.logical_and(e.greater(y, 0.0), e.less(y, 1.0)), e.divide(g, 6.0), 0.0
+    )
+)
+def hard_sigmoid(x: Any) -> Any:
+    """Return x / 6 + 1/2 moved into 0 .. 1."""
+    return e.clip(e.add(e.divide(x, 6.0), 0.5), 0.0, 1.0)
+
+
+def _mish_gradient(g: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    t = tanh(softplus(x))
+    rising = e.multiply(e.multiply(x, e.subtract(1.0, e.square(t))), sigmoid(x))
+    return e.chain(g, e.add(t, rising))
+
+
+@activation(_mish_gradient)
+def mish(x: Any) -> Any:
+    """Return x tanh(softplus(x))."""
+    return e.multiply(x, tanh(softplus(x)))
 
 
 def celu(x: Any, alpha: float = 1.0) -> Any:
@@ -51,44 +192,9 @@ def celu(x: Any, alpha: float = 1.0) -> Any:
     return e.where(e.greater(x, 0), x, below)
 
 
-def selu(x: Any) -> Any:
-    """Return the scaled elu that keeps mean 0 and variance 1."""
-    return e.multiply(SELU_SCALE, elu(x, SELU_ALPHA))
-
-
-def gelu(x: Any, approximate: bool = True) -> Any:
-    """Return x times the normal distribution's probability of lying below it."""
-    x = _float(x)
-    if approximate:
-        cube = e.multiply(x, e.square(x))
-        inner = e.multiply(math.sqrt(2 / math.pi), e.add(x, e.multiply(0.044715, cube)))
-        return e.multiply(e.multiply(0.5, x), e.add(1.0, tanh(inner)))
-    return e.multiply(e.multiply(0.5, x), e.add(1.0, e.erf(e.divide(x, math.sqrt(2)))))
-
-
-def silu(x: Any) -> Any:
-    """Return x sigmoid(x)."""
-    x = _float(x)
-    return e.multiply(x, sigmoid(x))
-
-
-swish = silu
-
-
 def log_sigmoid(x: Any) -> Any:
     """Return log(sigmoid(x))."""
     return e.negative(softplus(e.negative(_float(x))))
-
-
-def softsign(x: Any) -> Any:
-    """Return x / (1 + abs(x))."""
-    x = _float(x)
-    return e.divide(x, e.add(1.0, e.absolute(x)))
-
-
-def hard_sigmoid(x: Any) -> Any:
-    """Return x / 6 + 1/2 moved into 0 .. 1."""
-    return e.clip(e.add(e.divide(_float(x), 6.0), 0.5), 0.0, 1.0)
 
 
 def hard_silu(x: Any) -> Any:
@@ -140,12 +246,6 @@ def glu(x: Any, axis: int = -1) -> Any:
     return e.multiply(first, sigmoid(gate))
 
 
-def mish(x: Any) -> Any:
-    """Return x tanh(softplus(x))."""
-    x = _float(x)
-    return e.multiply(x, tanh(softplus(x)))
-
-
 def _float(x: Any) -> Any:
     """Return x as an array of floats; tensors are."""
     if isinstance(x, Tensor):
@@ -155,10 +255,6 @@ def _float(x: Any) -> Any:
 
 
 # --- softmax ---------------------------------------------------------------------------------
-
-
-def _same(x: Tensor, **attrs: Any) -> tuple[Shape, int]:
-    return x.shape, x.fold
 
 
 def _softmax_lowered(x: Tensor, axes: tuple[int, ...]) -> Tensor:

@@ -375,6 +375,26 @@ LINALG: dict[str, Any] = {
 """The functions of np.linalg that tensors have."""
 
 
+# --- by name ----------------------------------------------------------------------------------
+
+
+def names() -> set[str]:
+    """Return the names of NumPy's functions that tensors have."""
+    same = {name for name in ops.__all__ if hasattr(np, name)}
+    return {name for name in (*UFUNCS, *FUNCTIONS, *RENAMED, *same) if hasattr(np, name)}
+
+
+def function_of(name: str) -> Any:
+    """Return one of them, with NumPy's parameters."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if name in UFUNCS:
+            return _ufunc(name)(*args, **kwargs)
+        return call_function(getattr(np, name), args, kwargs)
+
+    return call
+
+
 # --- methods ---------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn import config
-from fastnn.ops.tensor import NotTraceable, Shape, Tensor, where
+from fastnn.ops.tensor import RECORDERS, NotTraceable, Shape, Tensor, holds_symbolic, where
 from fastnn.variable import Variable, as_leaf, is_tracing, trace_dtype
 
 if TYPE_CHECKING:
@@ -89,6 +89,9 @@ ROWS = Op("rows", _no_numpy, lambda: ((), 1), None)
 
 VARIABLE = Op("variable", _no_numpy, lambda: ((), 1), None)
 """attrs: variable; its value when the step runs."""
+
+PYTHON = Op("python", _no_numpy, lambda: ((), 1), None)
+"""What only Python can compute, of inputs and weights; attrs: operation, inputs (their number)."""
 
 
 def constant(value: Any, dtype: str) -> Tensor:
@@ -292,11 +295,13 @@ def arrays_only(function: Callable[..., Any]) -> Any:
     return call
 
 
-def reads_variables(function: Callable[..., Any]) -> Any:
-    """Let a function, in a trace, take variables for the tensors that read them."""
+def public(name: str, function: Callable[..., Any]) -> Any:
+    """Let a function record itself on tensors of a model, and take variables in a trace."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if holds_symbolic(args) or (kwargs and holds_symbolic(kwargs.values())):
+            return RECORDERS[0](f"ops.{name}", args, kwargs)
         if is_tracing():
             args = tuple([_read(arg) for arg in args])
             kwargs = {name: _read(value) for name, value in kwargs.items()}

@@ -48,9 +48,11 @@ class Tensor:
         Grows with every tensor: sorting by it is a topological order.
     line : tuple or None
         File, line and function of the user's that made it.
+    layer : str
+        The layer whose call made it, or "".
     """
 
-    __slots__ = ("args", "attrs", "dtype", "fold", "line", "op", "serial", "shape")
+    __slots__ = ("args", "attrs", "dtype", "fold", "layer", "line", "op", "serial", "shape")
 
     def __init__(
         self,
@@ -69,6 +71,7 @@ class Tensor:
         self.dtype = np.dtype(dtype)  # which equals its name, as Keras has it
         self.serial = next(_serials)
         self.line = _users_line()
+        self.layer = _layer.get()
 
     @property
     def batched(self) -> bool:
@@ -217,6 +220,21 @@ class Tensor:
 METHODS: dict[str, Callable[..., Any]] = {}
 """The methods of tensors, by name; the files of ops fill it."""
 
+RECORDERS: list[Callable[..., Any]] = []
+"""What takes the name and the arguments of a function that is called on tensors of a model."""
+
+
+def holds_symbolic(values: Any) -> bool:
+    """Whether a tensor of a model is among arguments, in lists and tuples too."""
+    for value in values:
+        if isinstance(value, (list, tuple)):
+            if holds_symbolic(value):
+                return True
+        elif getattr(type(value), "is_symbolic", False):
+            return True
+    return False
+
+
 PROTOCOLS: dict[str, Callable[..., Any]] = {}
 """What NumPy's protocols call, "ufunc" and "function"; `fastnn.ops.numpy_names` fills it."""
 
@@ -234,6 +252,17 @@ _INSIDE = (
     "<__array_function__",
 )
 _quiet = ContextVar("quiet", default=False)
+_layer = ContextVar("layer", default="")
+
+
+@contextmanager
+def within(layer: str) -> Iterator[None]:
+    """Note of the tensors made within that this layer makes them."""
+    token = _layer.set(layer)
+    try:
+        yield
+    finally:
+        _layer.reset(token)
 
 
 @contextmanager

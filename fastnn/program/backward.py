@@ -17,10 +17,16 @@ from fastnn.operations import (
     SKIP,
     Operation,
 )
+from fastnn.ops.operation import INPUT, VARIABLE
+from fastnn.ops.tensor import without_lines
 from fastnn.program.definition import Update
+from fastnn.program.derive import ancestors, derive_all, flat_places
 from fastnn.program.scoring import count_uses
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastnn.ops.tensor import Tensor
     from fastnn.program.builder import Builder
     from fastnn.program.definition import Program
     from fastnn.program.scoring import Scoring
@@ -41,7 +47,7 @@ def fuse_activations(program: Program, builder: Builder, scoring: Scoring) -> No
             and uses[builder.storage(dense.output)] == 1
         ):
             dense.attrs |= op.attrs
-            dense.output = op.output
+            dense.outputs = op.outputs
             builder.producers[op.output] = dense
         else:
             kept.append(op)
@@ -58,7 +64,7 @@ def derive_backward(
         if any(id(v) in trainable for v in op.params) or any(
             builder.storage(i) in needed for i in op.inputs
         ):
-            needed.add(builder.storage(op.output))
+            needed.update(builder.storage(i) for i in op.outputs)
 
     contributions: Counter[int] = Counter()  # so far, by storage
     variable_contributions: Counter[int] = Counter()
@@ -76,23 +82,33 @@ def derive_backward(
     scoring.derive(of_loss, needed)
 
     for op in reversed(program.forward):
-        if builder.storage(op.output) not in contributions:
+        if not any(builder.storage(i) in contributions for i in op.outputs):
             continue  # no loss depends on it, or it on no variable
-        storages = [builder.storage(i) for i in op.inputs]
+        wanted_inputs = [builder.storage(i) in needed for i in op.inputs]
+        wanted_params = [id(v) in trainable for v in op.params]
+        attrs = {k: v for k, v in op.attrs.items() if k != "folded"}
+        if op.kind == "segment":
+            gradients = _derive_segment(op, builder, contributions, wanted_inputs, wanted_params)
+            found = [gradient is not None for gradient in gradients]
+            wanted_inputs, wanted_params = found[: len(op.inputs)], found[len(op.inputs) :]
+            attrs = {"forward": op, "gradients": gradients}
         program.backward.append(
             Operation(
                 f"{op.kind}_backward",
                 op.inputs,
-                op.output,
+                op.outputs,
                 op.params,
-                {k: v for k, v in op.attrs.items() if k != "folded"},
+                attrs,
                 op.name,
-                tuple(contribute(contributions, s, s in needed) for s in storages),
                 tuple(
-                    contribute(variable_contributions, id(v), id(v) in trainable) for v in op.params
+                    contribute(contributions, builder.storage(i), wanted)
+                    for i, wanted in zip(op.inputs, wanted_inputs, strict=True)
                 ),
+                tuple(OVERWRITE if wanted else SKIP for wanted in wanted_params),
             )
         )
+    variable_contributions.update(id(slope.variable) for slope in program.weight_gradients)
+    _order_parameters(program.backward, variable_contributions)
     for storage in contributions:
         builder.storages[storage].gradient = True
 
@@ -104,6 +120,49 @@ def derive_backward(
         if count:
             fused = fuse and count == 1 and id(variable) in dense
             program.updates.append(Update(variable, fused))
+
+
+def _order_parameters(backward: list[Operation], contributions: Counter[int]) -> None:
+    """Say who overwrites a variable's gradient: products add to it after all else."""
+    for products in (False, True):
+        for op in backward:
+            if (op.kind == "dense_backward") is not products:
+                continue
+            modes = []
+            for variable, mode in zip(op.params, op.param_modes, strict=True):
+                if mode != SKIP:
+                    contributions[id(variable)] += 1
+                    mode = OVERWRITE if contributions[id(variable)] == 1 else ACCUMULATE
+                modes.append(mode)
+            op.param_modes = tuple(modes)
+
+
+def _derive_segment(
+    op: Operation,
+    builder: Builder,
+    contributions: Counter[int],
+    wanted_inputs: Sequence[bool],
+    wanted_params: Sequence[bool],
+) -> list[Tensor | None]:
+    """Return the gradients of a segment's inputs and variables, as formulas."""
+    seeds = []
+    for index, value in zip(op.outputs, op.attrs["values"], strict=True):
+        if builder.storage(index) in contributions:
+            tensor = builder.tensors[index]
+            seeds.append((value, builder.leaf(tensor, value.dtype, "gradient")))
+    order = ancestors([value for value, _ in seeds])
+    inputs = {t.attrs["source"][1]: t for t in order if t.op is INPUT}
+    variables = {id(t.attrs["variable"]): t for t in order if t.op is VARIABLE}
+    leaves = [inputs.get(i) if w else None for i, w in zip(op.inputs, wanted_inputs, strict=True)]
+    leaves += [
+        variables.get(id(v)) if w else None for v, w in zip(op.params, wanted_params, strict=True)
+    ]
+    known = [leaf for leaf in leaves if leaf is not None]
+    with without_lines():
+        found = dict(zip(map(id, known), derive_all(seeds, known), strict=True))
+    if known and not any(g is not None for g in found.values()):
+        op.attrs["flat"] = flat_places([value for value, _ in seeds], known)
+    return [None if leaf is None else found[id(leaf)] for leaf in leaves]
 
 
 def _hand_on_derivatives(program: Program, builder: Builder, contributions: Counter[int]) -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from fastnn.graph import ancestors
+from fastnn.layers.python import takes_training
 from fastnn.program.backward import derive_backward, fuse_activations
 from fastnn.program.builder import Builder
 from fastnn.program.definition import Program
+from fastnn.program.lowering import lower
+from fastnn.program.network import trace_network
 from fastnn.program.scoring import attach
+from fastnn.program.segments import emit_segments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fastnn.graph import SymbolicTensor
+    from fastnn.layers import Layer
     from fastnn.losses import Loss
     from fastnn.metrics import Metric
     from fastnn.optimizers import Optimizer
@@ -33,6 +39,8 @@ def build(
     optimizer: Optimizer | None = None,
     dtype: str = "float32",
     fuse: bool = True,
+    training: bool | None = None,
+    advise: bool = True,
 ) -> Program:
     """Compile the graph between `inputs` and `outputs` into a program.
 
@@ -54,6 +62,10 @@ def build(
     dtype : {"float32", "float64"}
     fuse : bool
         False switches all rewrites off.
+    training : bool, optional
+        Whether layers are traced as in training. Default: if there is an optimizer.
+    advise : bool
+        Whether to warn of what beginners stumble over.
 
     Raises
     ------
@@ -70,7 +82,13 @@ def build(
     """
     program = Program(dtype, optimizer)
     builder = Builder()
-    _lower(program, builder, inputs, outputs)
+    layers = _collect(program, inputs, outputs)
+    training = optimizer is not None if training is None else training
+    network = trace_network(inputs, outputs, dtype, training=training)
+    ends, penalties = lower(network, builder)
+    program.outputs = [tensor.index for tensor in ends]
+    program.inputs = list(range(len(inputs)))
+    program.forward = builder.operations
     program.output_names = list(output_names or (t.node.layer.name for t in outputs))
 
     none = [None] * len(outputs)
@@ -84,58 +102,63 @@ def build(
         targets or none,
         sample_weights or none,
         fuse=fuse,
+        advise=advise,
     )
+    for value in penalties:
+        scoring.add_penalty(value)
     scoring.fold_activations()
     if fuse:
         fuse_activations(program, builder, scoring)
     if optimizer is not None:
         derive_backward(program, builder, scoring, fuse=fuse)
     scoring.emit(_compact(program, builder, scoring.read()))
-    program.is_current = scoring.retraced
+    emit_segments(program)
+    own = any(not type(layer).__module__.startswith("fastnn.") for layer in layers)
+
+    def is_current() -> bool:
+        if own and trace_network(inputs, outputs, dtype, training=training) != network:
+            return False
+        return scoring.retraced()
+
+    program.is_current = is_current
+    if training and any(takes_training(type(layer)) for layer in layers):
+        program.twin = functools.partial(
+            build, inputs, outputs, losses=losses, metrics=metrics,
+            weighted_metrics=weighted_metrics, loss_weights=loss_weights, targets=targets,
+            sample_weights=sample_weights, output_names=output_names, dtype=dtype, fuse=fuse,
+            training=False, advise=False,
+        )  # fmt: skip
     return program
 
 
-def _lower(
-    program: Program,
-    builder: Builder,
-    inputs: Sequence[SymbolicTensor],
-    outputs: Sequence[SymbolicTensor],
-) -> None:
-    """Let the layers emit their operations; collect the variables."""
-    tensors = {id(x): builder.tensor(x.sample_shape) for x in inputs}
-    program.inputs = [tensors[id(x)].index for x in inputs]
+def _collect(
+    program: Program, inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor]
+) -> list[Layer]:
+    """Collect the variables of all layers; refuse what training cannot do with them."""
     seen: set[int] = set()
+    layers: dict[int, Layer] = {}
     for node in ancestors(outputs, inputs):
-        if not node.inputs:
-            names = ", ".join(f"'{x.name}'" for x in inputs)
-            raise ValueError(
-                f"The outputs depend on the input '{node.layer.name}', which is not among the "
-                f"model's inputs ({names}): add it to inputs="
-            )
-        made = node.layer.emit(builder, [tensors[id(x)] for x in node.inputs])
-        made = made if isinstance(made, list) else [made]
-        for symbolic, tensor in zip(node.outputs, made, strict=True):
-            tensors[id(symbolic)] = tensor
+        layers.update((id(layer), layer) for layer in (node.layer, *node.layer.inner_layers))
         trainable = {id(v) for v in node.layer.trainable_weights}
         for variable in node.layer.weights:
-            if id(variable) not in seen:
-                seen.add(id(variable))
-                if variable.regularizer is not None or variable.constraint is not None:
-                    raise ValueError(
-                        f"Variable '{variable.path}' has a regularizer or a constraint, which "
-                        "training does not apply yet: leave them None"
-                    )
-                if variable.dtype != program.dtype:
-                    raise ValueError(
-                        f"Layer '{node.layer.name}' computes in {variable.dtype}, its model in "
-                        f"{program.dtype}: give all layers one dtype, e.g. by "
-                        f"config.set_floatx('{variable.dtype}') before they are made"
-                    )
-                program.variables.append(variable)
-                if id(variable) in trainable:
-                    program.trainable.append(variable)
-    program.outputs = [tensors[id(x)].index for x in outputs]
-    program.forward = builder.operations
+            if id(variable) in seen:
+                continue
+            seen.add(id(variable))
+            if variable.regularizer is not None or variable.constraint is not None:
+                raise ValueError(
+                    f"Variable '{variable.path}' has a regularizer or a constraint, which "
+                    "training does not apply yet: leave them None"
+                )
+            if variable.dtype != program.dtype and id(variable) in trainable:
+                raise ValueError(
+                    f"Layer '{node.layer.name}' computes in {variable.dtype}, its model in "
+                    f"{program.dtype}: give all layers one dtype, e.g. by "
+                    f"config.set_floatx('{variable.dtype}') before they are made"
+                )
+            program.variables.append(variable)
+            if id(variable) in trainable:
+                program.trainable.append(variable)
+    return list(layers.values())
 
 
 def _compact(program: Program, builder: Builder, read: set[int]) -> dict[int, int]:
@@ -145,7 +168,7 @@ def _compact(program: Program, builder: Builder, read: set[int]) -> dict[int, in
     """
     used = [*program.inputs, *program.outputs, *read]
     for op in program.forward:
-        used += [*op.inputs, op.output]
+        used += [*op.inputs, *op.outputs]
     kept = [builder.tensors[i] for i in sorted(set(used))]
     number = {tensor.index: new for new, tensor in enumerate(kept)}
     storages = sorted({tensor.storage for tensor in kept})
@@ -165,11 +188,15 @@ def _compact(program: Program, builder: Builder, read: set[int]) -> dict[int, in
     program.outputs = [number[i] for i in program.outputs]
     for op in [*program.forward, *program.backward]:
         op.inputs = tuple(number[i] for i in op.inputs)
-        op.output = number[op.output]
+        op.outputs = tuple(number[i] for i in op.outputs)
     for loss in program.losses:
         loss.prediction = number[loss.prediction]
     for metric in program.metrics:
         metric.prediction = number[metric.prediction]
     for gradient in program.gradients:
         gradient.tensor = number[gradient.tensor]
+    for leaf in builder.leaves.values():
+        kind, index = leaf.attrs["source"]
+        if index in number:  # else nothing reads it
+            leaf.attrs["source"] = kind, number[index]
     return number

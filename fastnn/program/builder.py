@@ -1,10 +1,14 @@
-"""How layers write themselves into a program."""
+"""Where operations are written, one after the other: tensors, their storages, what makes them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from fastnn.operations import FORWARD, Operation, Storage, Tensor
+from fastnn.ops.operation import INPUT, VARIABLE
+from fastnn.ops.shapes import _reshape
+from fastnn.ops.tensor import Tensor as Leaf
+from fastnn.program.derive import ancestors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -13,19 +17,21 @@ if TYPE_CHECKING:
 
 
 class Builder:
-    """What a layer lowers itself with (``layer.emit(builder, inputs)``)."""
+    """The forward half of a program while it is written."""
 
     def __init__(self) -> None:
         self.storages: list[Storage] = []
         self.tensors: list[Tensor] = []
         self.operations: list[Operation] = []
         self.producers: dict[int, Operation] = {}  # by tensor
-        self._streams = 0
+        self.leaves: dict[tuple[str, int], Leaf] = {}
+        self.bases: list[int] = []  # the first tensor on each storage
 
     def tensor(self, shape: Sequence[int]) -> Tensor:
         """Return a new tensor on a storage of its own."""
         tensor = Tensor(len(self.tensors), tuple(int(n) for n in shape), len(self.storages))
         self.tensors.append(tensor)
+        self.bases.append(tensor.index)
         self.storages.append(Storage(len(self.storages), tensor.size))
         return tensor
 
@@ -37,10 +43,36 @@ class Builder:
         self.tensors.append(view)
         return view
 
-    def stream(self) -> int:
-        """Return the next number of a stream of random words."""
-        self._streams += 1
-        return self._streams - 1
+    def leaf(self, tensor: Tensor, dtype: str, kind: str = "tensor") -> Leaf:
+        """Return what stands for a tensor's value, or its gradient, in formulas.
+
+        There is one for each storage; views are reshaped from it.
+        """
+        base = self.tensors[self.bases[tensor.storage]]
+        key = kind, base.index
+        if key not in self.leaves:
+            shape = (None, *base.shape)
+            self.leaves[key] = Leaf(INPUT, (), {"source": key}, shape, 1, dtype)
+        leaf = self.leaves[key]
+        if base.shape == tensor.shape:
+            return leaf
+        return _reshape(leaf, shape=(None, *tensor.shape), fold=1)
+
+    def segment(
+        self, values: list[Leaf], states: dict[Variable, Leaf], *, layer_name: str = ""
+    ) -> list[Tensor]:
+        """Append formulas; return their outputs, a tensor for each value."""
+        order = ancestors([*values, *states.values()])
+        inputs = [t.attrs["source"][1] for t in order if t.op is INPUT]
+        params = [t.attrs["variable"] for t in order if t.op is VARIABLE]
+        outputs = [self.tensor(value.sample) for value in values]
+        op = Operation(
+            "segment", tuple(dict.fromkeys(inputs)), tuple(y.index for y in outputs),
+            tuple(dict.fromkeys(params)), {"values": values, "states": states}, layer_name,
+        )  # fmt: skip
+        self.operations.append(op)
+        self.producers.update((y.index, op) for y in outputs)
+        return outputs
 
     def operation(
         self,
@@ -52,27 +84,12 @@ class Builder:
         layer_name: str = "",
         **attrs: Any,
     ) -> Tensor:
-        """Append an operation and return its output, a tensor of the given shape per sample.
-
-        A dense operation with an activation becomes two; `build` joins them again where it may.
-        """
+        """Append an operation and return its output, a tensor of the given shape per sample."""
         if kind not in FORWARD:
             raise ValueError(f"operation kind: expected one of {sorted(FORWARD)}, got {kind!r}")
-        if "activation" in attrs:
-            attrs.setdefault("slope", 0.0)
-        activation = attrs.get("activation", "linear")
-        if kind == "dense" and activation != "linear":
-            logits = self.operation(
-                kind, inputs, shape, params=params, layer_name=layer_name,
-                **{**attrs, "activation": "linear"},
-            )  # fmt: skip
-            return self.operation(
-                "activation", [logits], shape, layer_name=layer_name,
-                activation=activation, slope=attrs["slope"],
-            )  # fmt: skip
         output = self.tensor(shape)
         op = Operation(
-            kind, tuple(x.index for x in inputs), output.index, tuple(params), attrs, layer_name
+            kind, tuple(x.index for x in inputs), (output.index,), tuple(params), attrs, layer_name
         )
         self.operations.append(op)
         self.producers[output.index] = op

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnn.numpy_engine.formulas import reduced
 from fastnn.operations import SKIP, Operation, Storage, Tensor
-from fastnn.program.formulas import formulas
+from fastnn.program.formulas import formulas, segment_formulas
 from fastnn.program.trace import by_row
 
 if TYPE_CHECKING:
@@ -89,6 +89,15 @@ class LossTerm:
 
 
 @dataclass
+class Penalty:
+    """What a layer adds to the loss: one number for the batch."""
+
+    value: Traced
+    accumulator: int
+    values: int = -1  # the tensor that the C engine writes it to
+
+
+@dataclass
 class State:
     """A variable of a metric, and what each batch adds to it."""
 
@@ -155,6 +164,14 @@ class GradientTerm:
 
 
 @dataclass
+class WeightGradient:
+    """What penalties contribute to the gradient of a variable."""
+
+    variable: Variable
+    value: Traced
+
+
+@dataclass
 class Update:
     """One optimizer step; `fused`: it runs inside the dense_backward that makes its gradient."""
 
@@ -175,17 +192,38 @@ class Program:
         self.output_names: list[str] = []
         self.forward: list[Operation] = []
         self.losses: list[LossTerm] = []
+        self.penalties: list[Penalty] = []
         self.metrics: list[MetricTerm] = []
         self.gradients: list[GradientTerm] = []
+        self.weight_gradients: list[WeightGradient] = []
         self.scoring: list[Operation] = []  # for C: losses, metrics and those gradients
         self.evaluation: list[Operation] = []  # the same without gradients
         self.sums = 0  # pairs of running sums
         self.is_current: Callable[[], bool] = lambda: True  # after tracing one's own code again
+        self.twin: Callable[[], Program] | None = None  # makes what runs outside of trainings
+        self._for_inference: Program | None = None
         self.targets: list[Target] = []
         self.backward: list[Operation] = []
         self.updates: list[Update] = []
+        self.closing: list[Operation] = []  # for C: maps that write variables, at a step's end
         self.trainable: list[Variable] = []
         self.variables: list[Variable] = []
+
+    def new_tensor(self, elements: int, batched: bool = True) -> int:
+        """Add a tensor: of so many elements a sample, or for the whole batch."""
+        storage = Storage(len(self.storages), elements, padded=False, batched=batched)
+        self.storages.append(storage)
+        self.tensors.append(Tensor(len(self.tensors), (elements,), storage.index))
+        return len(self.tensors) - 1
+
+    @property
+    def for_inference(self) -> Program:
+        """The program in which layers compute as outside of trainings: it, or one of its own."""
+        if self.twin is None:
+            return self
+        if self._for_inference is None:
+            self._for_inference = self.twin()
+        return self._for_inference
 
     @property
     def metric_objects(self) -> list[Metric]:
@@ -199,13 +237,14 @@ class Program:
     def results(self, sums: np.ndarray) -> dict[str, float]:
         """Turn an engine's sums into named results: loss, metrics, then the outputs' losses."""
 
-        def mean(term: LossTerm) -> float:
+        def mean(term: LossTerm | Penalty) -> float:
             total, count = sums[term.accumulator].tolist()
             return total / count if count else 0.0
 
         logs = {}
         if self.losses:
-            logs["loss"] = float(sum(term.weight * mean(term) for term in self.losses))
+            total = sum(term.weight * mean(term) for term in self.losses)
+            logs["loss"] = float(total + sum(mean(term) for term in self.penalties))
         for metric in self.metrics:
             logs[metric.name] = metric.result(sums)
         if len(self.losses) > 1:
@@ -225,11 +264,17 @@ class Program:
 
         lines = []
         for op in self.forward:
+            if op.kind == "segment":
+                lines += segment_formulas(op)
+                continue
             words = [f"{k}={v}" for k, v in op.attrs.items()] + [v.path for v in op.params]
             made_of = ", ".join(tensor(i) for i in op.inputs)
             lines.append(f"{tensor(op.output)} = {op.kind}({made_of}; {', '.join(words)})")
         lines += formulas(self)
         for op in self.backward:
+            if op.kind == "segment_backward":
+                lines += segment_formulas(op)
+                continue
             modes = ("-", "=", "+=")
             makes = [
                 f"d{tensor(i)} {modes[m]}"

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn.program.derive import ancestors
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fastnn.operations import Operation
     from fastnn.ops.tensor import Tensor
     from fastnn.program.definition import Program
 
@@ -38,14 +37,35 @@ def formulas(program: Program) -> list[str]:
             lines.append(f"metric {metric.name}: called in Python for each batch")
         for state in metric.states or ():
             wanted.append((f"metric {metric.name}: {state.variable.name} +=", state.value))
+    for k, penalty in enumerate(program.penalties):
+        wanted.append((f"penalty {k} =", penalty.value))
+    for weight in program.weight_gradients:
+        wanted.append((f"d{weight.variable.path} =", weight.value))
     for slope in program.gradients:
         wanted.append((f"dt{slope.tensor} {MODES[slope.mode]}", slope.value))
     return write([value for _, value in wanted], [label for label, _ in wanted]) + lines
 
 
+def segment_formulas(op: Operation) -> list[str]:
+    """Return one line for each value of a segment, forward or backward, and for where it goes."""
+    if op.kind == "segment":
+        values = [*op.attrs["values"], *op.attrs["states"].values()]
+        labels = [f"t{index} =" for index in op.outputs]
+        labels += [f"{variable.path} =" for variable in op.attrs["states"]]
+        return write(values, labels)
+    goals = [f"dt{index}" for index in op.inputs] + [f"d{v.path}" for v in op.params]
+    modes = (*op.input_modes, *op.param_modes)
+    values, labels = [], []
+    for value, goal, mode in zip(op.attrs["gradients"], goals, modes, strict=True):
+        if value is not None and mode:
+            values.append(value)
+            labels.append(f"{goal} {MODES[mode]}")
+    return write(values, labels)
+
+
 def write(values: Sequence[Tensor], labels: Sequence[str]) -> list[str]:
     """Return formulas; what is used more than once, or is deep, under a name of its own."""
-    order = ancestors(values)
+    order = _in_order(values)
     uses = Counter(id(arg) for tensor in order for arg in tensor.args)
     texts: dict[int, str] = {}
     depths: dict[int, int] = {}
@@ -66,6 +86,20 @@ def write(values: Sequence[Tensor], labels: Sequence[str]) -> list[str]:
     return lines
 
 
+def _in_order(values: Sequence[Tensor]) -> list[Tensor]:
+    """Return all tensors that values are made of in the order of reading, arguments first."""
+    found: dict[int, Tensor] = {}
+    pending = list(reversed(values))
+    while pending:
+        tensor = pending[-1]
+        missing = [arg for arg in tensor.args if id(arg) not in found]
+        if missing and id(tensor) not in found:
+            pending += reversed(missing)
+        else:
+            found[id(pending.pop())] = tensor
+    return list(found.values())
+
+
 def _bare(text: str) -> str:
     return text[1:-1] if text.startswith("(") else text
 
@@ -75,7 +109,7 @@ def _text(tensor: Tensor, args: Sequence[str]) -> str:
     name = tensor.op.name
     if name == "input":
         kind, index = tensor.attrs["source"]
-        return {"tensor": "t", "target": "y", "weights": "w"}[kind] + str(index)
+        return {"tensor": "t", "target": "y", "weights": "w", "gradient": "dt"}[kind] + str(index)
     if name == "rows":
         return "n"
     if name == "variable":

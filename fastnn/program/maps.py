@@ -31,9 +31,11 @@ class Register:
 
     source
         Where it comes from if no step makes it: ("number", value), ("rows",), ("constant", array),
-        ("variable", Variable), or a place that the program knows, as ("tensor", 3).
+        ("variable", Variable), or a place that the program knows, as ("tensor", 3) or
+        ("gradient", 3).
     sink
-        Where it goes: ("tensor", 5) or ("gradient", 5, mode).
+        Where it goes: ("tensor", 5), ("gradient", 5, mode), ("parameter", Variable, mode): the
+        gradient of a variable, or ("state", Variable, mode): its value.
     """
 
     size: int
@@ -72,6 +74,7 @@ class Map:
     prologue: list[Step] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     waits: bool = False  # it reads what a reduction along the batch has made
+    alone: bool = False  # it writes variables: one thread runs it, between two waits
     tile: int = 1  # samples
     slots: int = 0
     slot: int = 0  # elements

@@ -51,8 +51,14 @@ class Sink:
     place: tuple[Any, ...]
 
 
-def schedule(sinks: Sequence[Sink], new_tensor: Callable[[int, bool], int]) -> list[Map | Reduce]:
+def schedule(
+    sinks: Sequence[Sink],
+    new_tensor: Callable[[int, bool], int],
+    known: dict[int, tuple[Any, ...]] | None = None,
+) -> list[Map | Reduce]:
     """Return maps and reductions that bring every value to its place.
+
+    Those that write variables are the last, one map: it is run when nobody reads them any more.
 
     Parameters
     ----------
@@ -60,10 +66,14 @@ def schedule(sinks: Sequence[Sink], new_tensor: Callable[[int, bool], int]) -> l
         Of lowered tensors (`simplify(..., lower=True)`).
     new_tensor : callable
         Makes a tensor of the program, of so many elements, with or without a batch axis.
+    known : dict
+        Where values lie that have been computed, by the ids of their tensors; what reductions along
+        the batch give is added.
     """
     kept: set[int] = set()
+    known = {} if known is None else known
     while True:
-        scheduler = _Scheduler(sinks, new_tensor, kept)
+        scheduler = _Scheduler(sinks, new_tensor, kept, known)
         again = scheduler.wants_kept()
         if not again:
             return scheduler.run()
@@ -76,25 +86,29 @@ class _Scheduler:
         sinks: Sequence[Sink],
         new_tensor: Callable[[int, bool], int],
         kept: set[int],
+        known: dict[int, tuple[Any, ...]],
     ) -> None:
         self.sinks = sinks
         self.new_tensor = new_tensor
         self.kept = kept
-        self.order = ancestors([sink.value for sink in sinks])
-        self.rows = {id(t): _of_rows(t) for t in self.order if _ends_stage(t)}
+        self.places = known  # what has been computed before or kept, and batch results
+        self.order = ancestors([sink.value for sink in sinks], until=known)
+        self.ends = {id(t) for t in self.order if id(t) not in known and _ends_stage(t)}
+        self.rows = {id(t): _of_rows(t) for t in self.order if id(t) in self.ends}
         self.stage: dict[int, int] = {}
         for tensor in self.order:
-            stages = [self.stage[id(arg)] for arg in read_by(tensor)]
-            self.stage[id(tensor)] = max(stages, default=0) + _ends_stage(tensor)
-        self.places: dict[int, tuple[Any, ...]] = {}  # what has been kept, and batch results
+            read = () if id(tensor) in known else read_by(tensor)
+            stages = [self.stage[id(arg)] for arg in read]
+            self.stage[id(tensor)] = max(stages, default=0) + (id(tensor) in self.ends)
 
     def wanted(self) -> list[list[Tensor]]:
         """Return the tensors that each stage has to compute for sinks and later stages."""
         stages: list[list[Tensor]] = [[] for _ in range(max(self.stage.values(), default=0) + 1)]
         for sink in self.sinks:
-            stages[self.stage[id(sink.value)]].append(sink.value)
+            if sink.place[0] != "state":
+                stages[self.stage[id(sink.value)]].append(sink.value)
         for tensor in self.order:
-            if _ends_stage(tensor):
+            if id(tensor) in self.ends:
                 stages[self.stage[id(tensor)] - 1].append(self.rows[id(tensor)])
         return stages
 
@@ -108,13 +122,13 @@ class _Scheduler:
             pending = list(tensors)
             while pending:
                 tensor = pending.pop()
-                if id(tensor) in seen or id(tensor) in self.kept:
+                if id(tensor) in seen or id(tensor) in self.kept or id(tensor) in self.places:
                     continue
                 seen.add(id(tensor))
                 early = self.stage.get(id(tensor), stage) < stage
-                if early and tensor.batched and tensor.args and _cost(tensor) > AGAIN:
+                if early and tensor.batched and tensor.args and cost(tensor) > AGAIN:
                     found.add(id(tensor))
-                elif not _ends_stage(tensor):
+                elif id(tensor) not in self.ends:
                     pending.extend(read_by(tensor))
         return found
 
@@ -123,7 +137,7 @@ class _Scheduler:
         for stage in range(len(self.wanted())):
             emitter = MapBuilder(self.places)
             for sink in self.sinks:
-                if self.stage[id(sink.value)] == stage:
+                if self.stage[id(sink.value)] == stage and sink.place[0] != "state":
                     emitter.store(sink.value, sink.place)
             for tensor in self.order:
                 if id(tensor) in self.kept and self.stage[id(tensor)] == stage:
@@ -132,7 +146,7 @@ class _Scheduler:
                     emitter.later[id(tensor)] = place
             reductions = []
             for tensor in self.order:
-                if _ends_stage(tensor) and self.stage[id(tensor)] == stage + 1:
+                if id(tensor) in self.ends and self.stage[id(tensor)] == stage + 1:
                     rows = self.rows[id(tensor)]
                     source = rows.attrs.get("source") if rows.op.name == "input" else None
                     if source is None or source[0] != "tensor":
@@ -144,7 +158,14 @@ class _Scheduler:
             if emitter.map.steps or emitter.map.prologue:
                 made.append(emitter.finish())
             made.extend(reductions)
-            self.places |= emitter.later
+            self.places.update(emitter.later)
+        states = [sink for sink in self.sinks if sink.place[0] == "state"]
+        if states:
+            emitter = MapBuilder(self.places)
+            for sink in states:
+                emitter.store(sink.value, sink.place)
+            made.append(emitter.finish())
+            emitter.map.alone = True
         return made
 
 
@@ -163,7 +184,8 @@ def _of_rows(tensor: Tensor) -> Tensor:
     return simplify([rows], lower=True)[0]
 
 
-def _cost(tensor: Tensor) -> int:
+def cost(tensor: Tensor) -> int:
+    """Return how many transcendental functions it takes to compute a tensor again."""
     return sum(
         AGAIN + 1 if t.op.name == "matmul" else t.op.name in COSTLY for t in ancestors([tensor])
     )

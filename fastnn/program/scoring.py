@@ -13,17 +13,24 @@ from typing import TYPE_CHECKING, Any
 
 from fastnn import ops
 from fastnn.losses.base import kind_of
-from fastnn.operations import ACCUMULATE, OVERWRITE, SKIP, Operation, Storage
-from fastnn.operations import Tensor as ProgramTensor
+from fastnn.operations import ACCUMULATE, OVERWRITE, SKIP, Operation
 from fastnn.ops.elementwise import chain
-from fastnn.ops.operation import INPUT, as_tensor
+from fastnn.ops.operation import INPUT, VARIABLE, as_tensor
 from fastnn.ops.operation import rows as batch_rows
 from fastnn.ops.shapes import _reshape
 from fastnn.ops.tensor import NotTraceable, Tensor, without_lines
-from fastnn.program.definition import GradientTerm, LossTerm, MetricTerm, State, Target
-from fastnn.program.derive import ancestors, derive, flat_places
-from fastnn.program.maps import Map
+from fastnn.program.definition import (
+    GradientTerm,
+    LossTerm,
+    MetricTerm,
+    Penalty,
+    State,
+    Target,
+    WeightGradient,
+)
+from fastnn.program.derive import ancestors, derive, derive_all, flat_places
 from fastnn.program.schedule import Sink, schedule
+from fastnn.program.segments import operations_of
 from fastnn.program.simplify import simplify
 from fastnn.program.superops import Crossentropy, crossentropy_of
 from fastnn.program.targets import fit_target
@@ -56,6 +63,7 @@ def attach(
     weights: Sequence[Sequence[int] | None],
     *,
     fuse: bool,
+    advise: bool,
 ) -> Scoring:
     """Trace all losses and metrics; fill the program's targets, losses and metrics."""
     scoring = Scoring(program, builder, fuse=fuse)
@@ -75,7 +83,7 @@ def attach(
     for k, loss in enumerate(losses):
         if loss is not None:
             name = f"{program.output_names[k]}_loss" if several else "loss"
-            scoring.add_loss(loss, name, target_of[k], loss_weights[k])
+            scoring.add_loss(loss, name, target_of[k], loss_weights[k], advise=advise)
             names.append(name)
 
     shown: set[int] = set()
@@ -154,13 +162,16 @@ class Scoring:
 
     # --- losses and metrics --------------------------------------------------------------
 
-    def add_loss(self, loss: Loss, name: str, target: int, weight: float) -> None:
+    def add_loss(
+        self, loss: Loss, name: str, target: int, weight: float, *, advise: bool = True
+    ) -> None:
         t, p, w = self.operands(target)
         term = LossTerm(
             loss, name, kind_of(loss), p.attrs["source"][1], target, self._accumulator(), weight,
             loss.engine_reduction,
         )  # fmt: skip
-        self._advise(term, p)
+        if advise:
+            self._advise(term, p)
         traced = trace_loss(loss, t, p, w)
         vars(loss)["_is_traced"] = True
         if traced is not None:
@@ -176,6 +187,9 @@ class Scoring:
                 self.own += traced.values
         self.gradients.append(None if traced is None else traced.gradient)
         self.program.losses.append(term)
+
+    def add_penalty(self, value: Tensor) -> None:
+        self.program.penalties.append(Penalty(value, self._accumulator()))
 
     def _refuse_weights(self, term: LossTerm) -> None:
         """Raise ValueError if a loss reads a weight that is trained: its share would be lost."""
@@ -273,6 +287,7 @@ class Scoring:
         """Return the tensors that traced losses and metrics read."""
         values = [term.value for term in self.program.losses] + self.gradients
         values += [s.value for m in self.program.metrics for s in m.states or ()]
+        values += [penalty.value for penalty in self.program.penalties]
         return {
             tensor.attrs["source"][1]
             for tensor in ancestors(value for value in values if value is not None)
@@ -293,11 +308,33 @@ class Scoring:
                         self.superops[k].learns = True
                     else:
                         fused[index] = ops.add(fused[index], part) if index in fused else part
+            for index, part in self._of_penalties(needed):
+                totals[index] = ops.add(totals[index], part) if index in totals else part
+                fused[index] = ops.add(fused[index], part) if index in fused else part
         for index, value in zip(totals, simplify(totals.values()), strict=True):
             self.program.gradients.append(GradientTerm(index, value, contribute(index)))
         for term in self.program.losses:
             if term.value is None:
                 term.mode = contribute(term.prediction)
+
+    def _of_penalties(self, needed: set[int]) -> list[tuple[int, Tensor]]:
+        """Return the gradients of all penalties by tensors; note those by variables."""
+        values = [penalty.value for penalty in self.program.penalties]
+        order = ancestors(values)
+        trainable = {id(variable) for variable in self.program.trainable}
+        inputs = [t for t in order if t.op is INPUT
+                  and self.builder.storage(t.attrs["source"][1]) in needed]  # fmt: skip
+        variables = [t for t in order if t.op is VARIABLE and id(t.attrs["variable"]) in trainable]
+        one = as_tensor(1.0, self.program.dtype)
+        found = derive_all([(value, one) for value in values], [*inputs, *variables])
+        self.program.weight_gradients += [
+            WeightGradient(leaf.attrs["variable"], g)
+            for leaf, g in zip(variables, found[len(inputs) :], strict=True) if g is not None
+        ]  # fmt: skip
+        return [
+            (leaf.attrs["source"][1], g)
+            for leaf, g in zip(inputs, found, strict=False) if g is not None
+        ]  # fmt: skip
 
     def _slopes(self, k: int, term: LossTerm, needed: set[int]) -> list[tuple[int, Tensor]]:
         """Return the gradients of one loss by the tensors that it reads."""
@@ -323,7 +360,7 @@ class Scoring:
             if g is not None
         ]  # fmt: skip
         if not slopes and leaves:
-            term.flat = flat_places(value, leaves)
+            term.flat = flat_places([value], leaves)
         return slopes
 
     def _seed(self, term: LossTerm, value: Tensor) -> Tensor:
@@ -370,16 +407,16 @@ class Scoring:
         calls: list[Operation] = []
         for k, term in enumerate(program.losses):
             if term.value is None:
-                calls.append(Operation("python_loss", (), -1, attrs={"index": k}))
+                calls.append(Operation("python_loss", (), (), attrs={"index": k}))
                 continue
-            term.values = self._tensor(term.value.elements, term.value.batched)
+            term.values = self.program.new_tensor(term.value.elements, term.value.batched)
             superop = self.superops.get(k)
             if superop is None:
                 sinks.append(Sink(term.value, ("tensor", term.values)))
                 continue
             crossentropies.append(
                 Operation(
-                    "crossentropy", (number_of[superop.logits],), term.values,
+                    "crossentropy", (number_of[superop.logits],), (term.values,),
                     attrs={
                         "kind": superop.kind, "target": superop.target,
                         "probability": number_of.get(superop.probability, -1),
@@ -389,15 +426,22 @@ class Scoring:
                     },
                 )
             )  # fmt: skip
+        for penalty in program.penalties:
+            penalty.values = self.program.new_tensor(1, batched=False)
+            sinks.append(Sink(penalty.value, ("tensor", penalty.values)))
         for k, metric in enumerate(program.metrics):
             if metric.states is None:
-                calls.append(Operation("python_metric", (), -1, attrs={"index": k}))
+                calls.append(Operation("python_metric", (), (), attrs={"index": k}))
             for state in metric.states or ():
-                state.values = self._tensor(state.value.elements, state.value.batched)
+                state.values = self.program.new_tensor(state.value.elements, state.value.batched)
                 sinks.append(Sink(state.value, ("tensor", state.values)))
         slopes = [
             Sink(value, ("gradient", number_of[index]))
             for index, value in self.map_gradients.items()
+        ]
+        slopes += [
+            Sink(slope.value, ("parameter", slope.variable, OVERWRITE))
+            for slope in program.weight_gradients
         ]
         self._share()
         program.evaluation = [*crossentropies, *self._maps(sinks), *calls]
@@ -429,7 +473,7 @@ class Scoring:
         program = self.program
         holders: list[Any] = [term for term in program.losses if term.value is not None]
         holders += [state for metric in program.metrics for state in metric.states or ()]
-        holders += program.gradients
+        holders += [*program.gradients, *program.weight_gradients, *program.penalties]
         for holder, value in zip(
             holders, simplify([holder.value for holder in holders]), strict=True
         ):
@@ -439,21 +483,9 @@ class Scoring:
         lowered = simplify([sink.value for sink in sinks], lower=True)
         found = schedule(
             [Sink(value, sink.place) for value, sink in zip(lowered, sinks, strict=True)],
-            self._tensor,
+            self.program.new_tensor,
         )
-        return [
-            Operation("map", (), -1, attrs={"map": one}) if isinstance(one, Map) else
-            Operation("reduce", (one.source[1],), one.result, attrs={"step": one.step})
-            for one in found
-        ]  # fmt: skip
-
-    def _tensor(self, elements: int, batched: bool) -> int:
-        """Add a tensor to the program: of so many elements a sample, or for the whole batch."""
-        program = self.program
-        storage = Storage(len(program.storages), elements, padded=False, batched=batched)
-        program.storages.append(storage)
-        program.tensors.append(ProgramTensor(len(program.tensors), (elements,), storage.index))
-        return len(program.tensors) - 1
+        return operations_of(found)
 
 
 def _fit_weights(weights: Tensor, value: Tensor, loss: Loss) -> None:

@@ -59,13 +59,23 @@ class _Simplifier:
         if any(a is not b for a, b in zip(args, tensor.args, strict=True)):
             simple = Tensor(tensor.op, args, tensor.attrs, tensor.shape, tensor.fold, tensor.dtype)
             simple.line = tensor.line
+            self.put_in_place(simple, tensor)
         result = self.replaced(simple)
+        if result is not None:
+            self.put_in_place(result, simple)
         found = self.made.setdefault(key(simple), simple) if result is None else None
         result = self.visit(result) if result is not None else found
         assert result is not None
         self.done[id(tensor)] = self.done[id(simple)] = result
         self.kept.append(simple)
         return result
+
+    def put_in_place(self, result: Tensor, tensor: Tensor) -> None:
+        """Let a result stand where the tensor stood: the order of sums is that of the trace."""
+        if result.serial > tensor.serial > max((arg.serial for arg in result.args), default=-1):
+            result.serial = tensor.serial
+        if not result.layer:
+            result.layer = tensor.layer
 
     def replaced(self, tensor: Tensor) -> Tensor | None:
         if tensor.op.name in LEAVES:
@@ -280,6 +290,13 @@ def _softmax_by_hand(tensor: Tensor) -> Tensor | None:
     return None
 
 
+def _relu(tensor: Tensor) -> Tensor | None:
+    for x, other in (tensor.args, tensor.args[::-1]):
+        if number(other) == 0 and x.shape == tensor.shape:
+            return ops.relu(x)
+    return None
+
+
 def _log1p(tensor: Tensor) -> Tensor | None:
     (x,) = tensor.args
     return ops.softplus(x.args[0]) if x.op.name == "exp" else None
@@ -363,6 +380,6 @@ RULES: dict[str, tuple[Callable[[Tensor], Tensor | None], ...]] = {
 """By the name of the operation; the first rule that answers counts."""
 
 STABLE: dict[str, tuple[Callable[[Tensor], Tensor | None], ...]] = {
-    "divide": (_softmax_by_hand,), "log": (_log,), "log1p": (_log1p,),
+    "divide": (_softmax_by_hand,), "log": (_log,), "log1p": (_log1p,), "maximum": (_relu,),
 }  # fmt: skip
-"""Formulas that overflow, and what is exact in their place; not for what is being lowered."""
+"""Formulas that overflow, or that have a name; not for what is being lowered."""

@@ -196,19 +196,16 @@ class Engines:
 
     def _fitting(self, slot: Slot | None, name: str, capacity: int, *, training: bool) -> Slot:
         assert self.program is not None
+        program = self.program if training else self.program.for_inference
         if (
             slot is not None
-            and slot.program is self.program
+            and slot.program is program
             and slot.capacity >= capacity
             and slot.name == name
         ):
             return slot
-        return Slot(
-            make_engine(name, self.program, capacity, training=training),
-            self.program,
-            capacity,
-            name,
-        )
+        engine = make_engine(name, program, capacity, training=training)
+        return Slot(engine, program, capacity, name)
 
     def predicting(self, model: Any, name: str, rows: int) -> Slot:
         """Return an engine that predicts at least a part of `rows` rows at a time."""

@@ -243,6 +243,9 @@ class Fitting(Compilable):
                 f"{method}: model '{self.name}' has no loss to minimize: give compile a loss, "
                 "for example loss='mse'"
             )
+        flat = _flat_layer(program)
+        if program.trainable and not allow_zero_gradient and flat:
+            raise ValueError(f"{method}: {flat}")
         if program.trainable and not program.updates and not allow_zero_gradient:
             raise ValueError(f"{method}: {_why_flat(program)}")
         if program.trainable and not program.updates:
@@ -467,6 +470,20 @@ def _weighted(data: Data, class_weight: Any, names: Any, method: str) -> Data:
     assert target is not None
     weights = class_weights_to_rows(class_weight, target, method)
     return Data(data.inputs, data.targets, [weights], data.rows, data.shapes)
+
+
+def _flat_layer(program: Program) -> str:
+    """Say which layer lets no gradient through, and by which operation; "" if there is none."""
+    for op in program.forward:
+        for tensor in op.attrs.get("flat", ()):
+            place = describe(tensor.line).removesuffix(": ")
+            return (
+                f"layer '{tensor.layer}' cannot be trained through: '{tensor.op.name}'"
+                f"{f' in {place}' if place else ''} has derivative 0 everywhere, so no weight in "
+                "front of it would change. Use a smooth function in its place (sigmoid or tanh "
+                "for a step), or pass allow_zero_gradient=True to fit"
+            )
+    return ""
 
 
 def _why_flat(program: Program) -> str:

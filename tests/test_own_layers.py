@@ -1,0 +1,158 @@
+"""Layers of one's own: traced, differentiated, compiled; the same in both engines."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from own_layers import LAYERS
+
+import fastnn
+from fastnn import Input, Sequential, config, layers, models, optimizers
+from fastnn.layers import Dense, Flatten
+
+ENGINES = ("c", "numpy")
+
+
+def made(name, engine="c", *, rate=0.1, rows=11, tail=True):
+    """Return a compiled model with the layer in its middle, and data."""
+    config.set_floatx("float64")
+    config.set_random_seed(7)
+    make, sample = LAYERS[name]
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(size=(rows, *sample)), rng.normal(size=(rows, 2))
+    model = Sequential([Input(sample), Dense(sample[-1], "tanh"), make(), Flatten(), Dense(2)])
+    model.compile(optimizers.SGD(rate), "mse", engine=engine)
+    return model, x, y
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_gradients_are_those_of_differences(name):
+    model, x, y = made(name)
+    before = model.get_weights()
+    first = model.optimizer.iterations  # random numbers are those of the step
+
+    def loss_of(weights):
+        model.set_weights(weights)
+        model.optimizer.learning_rate = 0.0
+        model.optimizer.iterations = first
+        return model.train_on_batch(x, y)
+
+    model.optimizer.learning_rate = 1.0
+    model.train_on_batch(x, y)
+    after = model.get_weights()
+    trainable = {id(v) for v in model.trainable_weights}
+    step = 1e-6
+    for k, variable in enumerate(model.weights):
+        if id(variable) not in trainable:
+            continue
+        for place in list(np.ndindex(before[k].shape))[::2]:
+            values = []
+            for sign in (1, -1):
+                weights = [w.copy() for w in before]
+                weights[k][place] += sign * step
+                values.append(loss_of(weights))
+            slope = (values[0] - values[1]) / (2 * step)
+            found = before[k][place] - after[k][place]
+            assert found == pytest.approx(slope, rel=1e-6, abs=1e-7), (variable.path, place)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_both_engines_and_all_threads_agree(name):
+    results = {}
+    for engine, threads in (("c", 1), ("c", 2), ("c", 3), ("c", 8), ("numpy", 1)):
+        model, x, y = made(name, engine)
+        fastnn.set_num_threads(threads)
+        try:
+            losses = model.fit(x, y, epochs=2, batch_size=4, verbose=0).history["loss"]
+            found = [*model.get_weights(), losses, model.evaluate(x, y, verbose=0)]
+            found.append(model.predict(x, verbose=0))
+        finally:
+            fastnn.set_num_threads(0)
+        results[engine, threads] = np.concatenate([np.ravel(one) for one in found])
+        assert not any(op.kind == "python" for op in model._engines.program.forward)
+    for threads in (2, 3, 8):
+        assert results["c", threads].tobytes() == results["c", 1].tobytes()
+    np.testing.assert_allclose(results["c", 1], results["numpy", 1], rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_saved_and_resumed_bit_for_bit(name, tmp_path):
+    make, _ = LAYERS[name]
+    cls = type(make())
+    model, x, y = made(name)
+    model.fit(x, y, epochs=2, batch_size=4, verbose=0, shuffle=False)
+    model.save(tmp_path / "m.keras")
+    again = models.load_model(tmp_path / "m.keras", custom_objects={cls.__name__: cls})
+    for one in (model, again):
+        one.fit(x, y, epochs=3, initial_epoch=2, batch_size=4, verbose=0, shuffle=False)
+    for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if name != "Sampling"])
+def test_eager_calls_give_what_predict_gives(name):
+    model, x, _ = made(name)
+    value = x
+    for layer in model.layers:
+        value = layer(value)
+    np.testing.assert_allclose(value, model.predict(x, verbose=0), rtol=1e-9, atol=1e-11)
+
+
+def test_a_dense_by_hand_is_the_program_of_dense():
+    cls, _ = LAYERS["Linear"]
+    programs = []
+    for layer in (cls(3, name="a"), Dense(3, name="a")):
+        model = Sequential([Input((4,)), layer, Dense(2, activation="softmax", name="b")])
+        model.compile("adam", "sparse_categorical_crossentropy")
+        model.train_on_batch(np.ones((4, 4)), np.arange(4) % 2)
+        programs.append(str(model._engines.program))
+    assert programs[0].replace("a/w", "a/kernel").replace("a/b", "a/bias") == programs[1]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_state_counts_trained_batches_only(engine):
+    model, x, y = made("CountsCalls", engine)
+    model.fit(x, y, epochs=2, batch_size=4, verbose=0, validation_data=(x, y))
+    model.evaluate(x, y, verbose=0)
+    model.predict(x, verbose=0)
+    assert model.layers[1].calls.numpy() == 6
+    model.layers[1](x, training=True)
+    assert model.layers[1].calls.numpy() == 7
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_attribute_that_is_set_counts_from_then_on(engine):
+    class Times(layers.Layer):
+        def __init__(self, factor, **kwargs):
+            super().__init__(**kwargs)
+            self.factor = factor
+
+        def call(self, inputs):
+            return inputs * self.factor
+
+    model = Sequential([Input((1,)), Times(2.0)])
+    model.compile(loss="mse", engine=engine)
+    x = np.ones((2, 1))
+    assert model.predict(x, verbose=0).ravel().tolist() == [2, 2]
+    model.layers[0].factor = 3.0
+    assert model.predict(x, verbose=0).ravel().tolist() == [3, 3]
+    assert model.evaluate(x, 0 * x, verbose=0) == 9
+
+
+def test_the_inner_layers_train_only_if_the_outer_one_is_called_so():
+    class Noisy(layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.drop = layers.Dropout(0.5)
+
+        def call(self, inputs):
+            return self.drop(inputs)
+
+    layer = Noisy()
+    x = np.ones((50, 4))
+    assert layer(x).tolist() == x.tolist()
+    assert 0 in layer(x, training=True)
+    model = Sequential([Input((4,)), Noisy(), Dense(1, kernel_initializer="ones")])
+    model.compile(optimizers.SGD(0.0), "mse")
+    assert model.evaluate(x, 0 * x[:, :1], verbose=0) == 16
+    assert model.train_on_batch(x, 0 * x[:, :1]) != 16
