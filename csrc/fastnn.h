@@ -177,6 +177,7 @@ typedef struct {
   const fnn_register *registers;
   const fnn_step *prologue, *steps;
   size_t n_registers, n_prologue, n_steps, slots, slot;
+  size_t n_once; /* of the steps, the first: only the first tile, which is the longest, runs them */
   size_t tile; /* samples */
   int waits;   /* it reads what an FNN_REDUCE has made */
   int alone;   /* it writes parameters: one thread runs it, between two waits */

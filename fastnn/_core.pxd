@@ -47,7 +47,7 @@ cdef extern from "fastnn.h" nogil:
         const fnn_register *registers
         const fnn_step *prologue
         const fnn_step *steps
-        size_t n_registers, n_prologue, n_steps, slots, slot, tile
+        size_t n_registers, n_prologue, n_once, n_steps, slots, slot, tile
         int waits, alone
     ctypedef struct fnn_op:
         int32_t code, backward, x, z, y, kernel, bias, activation, stream

@@ -254,7 +254,8 @@ cdef class EncodedProgram:
             self.register(&registers[k], register)
         map.registers, map.n_registers = registers, len(source.registers)
         map.prologue, map.n_prologue = self.steps(source, source.prologue, lanes), len(source.prologue)
-        map.steps, map.n_steps = self.steps(source, source.steps, lanes), len(source.steps)
+        steps = [*source.once, *source.steps]
+        map.steps, map.n_steps, map.n_once = self.steps(source, steps, lanes), len(steps), len(source.once)
         map.slots, map.slot, map.tile = source.slots, source.slot, source.tile
         map.waits, map.alone = source.waits, source.alone
         return map

@@ -120,7 +120,8 @@ void FN(fnn_map)(worker *w, const fnn_op *op) {
     for (size_t k = 0; k < map->n_registers; k++)
       if (map->registers[k].batched)
         registers[k] = bind_samples(w, map, &map->registers[k], first, n);
-    w->kernels->map(map->steps, map->n_steps, registers, n);
+    const size_t done = first == w->first ? 0 : map->n_once;
+    w->kernels->map(map->steps + done, map->n_steps - done, registers, n);
     for (size_t k = 0; k < map->n_registers; k++) {
       const fnn_register *r = &map->registers[k];
       if (r->batched && (r->sink == FNN_VALUE || (r->sink == FNN_SLOPE && train)))

@@ -61,6 +61,24 @@ def _mean(x: Any, axes: Any, keepdims: bool) -> Any:
     return np.mean(x, axis=axes, keepdims=keepdims)
 
 
+def _var_gradient(
+    g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool
+) -> tuple[Tensor]:
+    """2 g (x - mean) / n: through the mean there is no slope, for the distances sum to 0."""
+    slope = _spread(e.divide(e.multiply(2.0, g), count(x, axes)), x, axes, keepdims)
+    return (e.chain(slope, e.subtract(x, _mean(x, axes=axes, keepdims=True))),)
+
+
+def _var_lowered(x: Tensor, axes: tuple[int, ...], keepdims: bool) -> Tensor:
+    distance = e.subtract(x, _mean(x, axes=axes, keepdims=True))
+    return _mean(e.square(distance), axes=axes, keepdims=keepdims)
+
+
+@recorded(_reduced, _var_gradient, lower=_var_lowered)
+def _var(x: Any, axes: Any, keepdims: bool) -> Any:
+    return np.var(x, axis=axes, keepdims=keepdims)
+
+
 def _prod_gradient(
     g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...], keepdims: bool
 ) -> tuple[Tensor]:
@@ -235,7 +253,7 @@ def count_nonzero(x: Any, axis: Any = None) -> Any:
 def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Return the mean of the squared distances from the mean."""
     if isinstance(x, Tensor):
-        return mean(e.square(e.subtract(x, mean(x, axis, keepdims=True))), axis, keepdims)
+        return _apply(_var, x, axis, keepdims)
     x = as_ndarray(x)
     return of_floatx(np.var(x, axis=_tuple(axis), keepdims=keepdims), x)
 

@@ -22,6 +22,7 @@ from fastnn.ops.tensor import without_lines
 from fastnn.program.definition import Update
 from fastnn.program.derive import ancestors, derive_all, flat_places
 from fastnn.program.scoring import count_uses
+from fastnn.program.simplify import simplify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,7 +160,12 @@ def _derive_segment(
     ]
     known = [leaf for leaf in leaves if leaf is not None]
     with without_lines():
-        found = dict(zip(map(id, known), derive_all(seeds, known), strict=True))
+        slopes = derive_all(seeds, known)
+    simple = iter(simplify([g for g in slopes if g is not None]))
+    found = {
+        id(leaf): None if g is None else next(simple)
+        for leaf, g in zip(known, slopes, strict=True)
+    }
     if known and not any(g is not None for g in found.values()):
         op.attrs["flat"] = flat_places([value for value, _ in seeds], known)
     return [None if leaf is None else found[id(leaf)] for leaf in leaves]

@@ -43,6 +43,7 @@ class Register:
     source: tuple[Any, ...] | None = None
     sink: tuple[Any, ...] | None = None
     slot: int = -1
+    same: bool = False  # one row for every sample: made for the first tile, it serves all
 
     @property
     def uniform(self) -> bool:
@@ -72,6 +73,7 @@ class Map:
 
     registers: list[Register] = field(default_factory=list)
     prologue: list[Step] = field(default_factory=list)
+    once: list[Step] = field(default_factory=list)  # steps that only the first tile needs
     steps: list[Step] = field(default_factory=list)
     waits: bool = False  # it reads what a reduction along the batch has made
     alone: bool = False  # it writes variables: one thread runs it, between two waits
@@ -192,11 +194,7 @@ class MapBuilder:
         if like.batched and not x.batched:
             key = ("rows of", register)
             if key not in self.made:
-                size = math.prod(target)
-                to = self.register(size, True)
-                self.made[key] = self.step(
-                    "expand", to, [register], by_row=2, outer=1, middle=1, inner=size
-                )
+                self.made[key] = self.for_all_rows(register, math.prod(target))
             register = self.made[key]
         return register
 
@@ -363,11 +361,15 @@ class MapBuilder:
         """Return the register of x, repeated for every sample if it is the same for all."""
         register = self.value(x)
         if like.batched and not x.batched:
-            to = self.register(x.elements, True)
-            return self.step(
-                "expand", to, [register], by_row=2, outer=1, middle=1, inner=x.elements
-            )
+            return self.for_all_rows(register, x.elements)
         return register
+
+    def for_all_rows(self, register: int, size: int) -> int:
+        """Return a register that has the same row for every sample of a tile."""
+        to = self.register(size, True)
+        self.map.registers[to].same = True
+        self.map.once.append(Step("expand", to, (register,), 2, 1, 1, size))
+        return to
 
     def _matmul(self, tensor: Tensor) -> int:
         a, b = tensor.args
@@ -392,7 +394,7 @@ class MapBuilder:
         """Bring a value to its place."""
         register = self.value(tensor)
         found = self.map.registers[register]
-        fresh = found.source is None and found.sink is None and not found.uniform
+        fresh = found.source is None and found.sink is None and not (found.uniform or found.same)
         if not fresh or found.batched != tensor.batched:
             to = self.register(tensor.elements, tensor.batched)
             outer = VECTOR if self.map.registers[to].uniform else tensor.elements
@@ -403,7 +405,7 @@ class MapBuilder:
         """Give registers their slots: one that is read for the last time leaves its own."""
         made = self.map
         sizes = [r.size for r in made.registers if r.batched]
-        made.tile = max(1, TILE // max(sizes, default=1))
+        made.tile = -(-TILE // max(sizes, default=1))
         widest = max([made.tile * size for size in sizes] + [r.size for r in made.registers])
         made.slot = -(-widest // 16) * 16
         last: dict[int, int] = {}
@@ -422,7 +424,7 @@ class MapBuilder:
                 register.slot = free.pop()
 
         for one in made.registers:
-            if not one.batched or one.source is not None:
+            if not one.batched or one.source is not None or one.same:
                 take(one)  # they live as long as the map
         for place, step in enumerate(made.steps):
             ends = [k for k in dict.fromkeys(step.operands) if last[k] == place]
@@ -430,7 +432,7 @@ class MapBuilder:
             take(target)
             for k in ends:
                 one = made.registers[k]
-                if one.batched and one.source is None and one.sink is None:
+                if one.batched and one.source is None and one.sink is None and not one.same:
                     free.append(one.slot)
             if step.to not in last and target.sink is None:
                 free.append(target.slot)

@@ -81,8 +81,7 @@ class _Simplifier:
         if tensor.op.name in LEAVES:
             return None
         rules = RULES.get(tensor.op.name, ())
-        if not self.lower:
-            rules += STABLE.get(tensor.op.name, ())
+        rules += (LOWERED if self.lower else STABLE).get(tensor.op.name, ())
         for rule in (*rules, folded, unbroadcast):
             found = rule(tensor)
             if found is not None:
@@ -350,6 +349,35 @@ def _sum_of_broadcast(tensor: Tensor) -> Tensor | None:
     return _reshape(total, shape=target.shape, fold=target.fold)
 
 
+def _sum_over_rows(tensor: Tensor) -> Tensor | None:
+    """A sum along the batch alone: one form, and without what is the same for all rows."""
+    (x,) = tensor.args
+    axes, name = tensor.attrs["axes"], x.op.name
+    if not x.batched or 0 not in axes:
+        return None
+    if tensor.attrs["keepdims"]:
+        return _reshape(_sum(x, axes=axes, keepdims=False), shape=tensor.shape, fold=1)
+    if axes != (0,):
+        return None
+    if name == "negative":
+        return ops.negative(_sum(x.args[0], axes=axes, keepdims=False))
+    if name not in ("multiply", "divide", "chain", "chain_divide"):
+        return None
+    a, b = x.args
+    if a.batched and not b.batched:
+        return x.op(_sum(a, axes=axes, keepdims=False), _of_one_row(b, x))
+    if b.batched and not a.batched and name in ("multiply", "chain"):
+        return x.op(_of_one_row(a, x), _sum(b, axes=axes, keepdims=False))
+    return None
+
+
+def _of_one_row(same: Tensor, x: Tensor) -> Tensor:
+    """Return what is the same for all rows of x without the axis of length 1 of the batch."""
+    if same.ndim < x.ndim:
+        return same
+    return _reshape(same, shape=same.shape[1:], fold=1)
+
+
 def _reshape_of_reshape(tensor: Tensor) -> Tensor | None:
     (x,) = tensor.args
     if x.op.name == "reshape":
@@ -378,6 +406,9 @@ RULES: dict[str, tuple[Callable[[Tensor], Tensor | None], ...]] = {
     "reshape": (_reshape_of_reshape,), "broadcast_like": (_broadcast_to_itself,),
 }  # fmt: skip
 """By the name of the operation; the first rule that answers counts."""
+
+LOWERED: dict[str, tuple[Callable[[Tensor], Tensor | None], ...]] = {"sum": (_sum_over_rows,)}
+"""For what is being lowered: sums along the batch cost a pass each."""
 
 STABLE: dict[str, tuple[Callable[[Tensor], Tensor | None], ...]] = {
     "divide": (_softmax_by_hand,), "log": (_log,), "log1p": (_log1p,), "maximum": (_relu,),
