@@ -18,6 +18,7 @@ _engine = "c"
 _image_data_format = "channels_last"
 _rng: np.random.Generator | None = None
 _counters: dict[str, int] = {}
+_reserved: set[str] = set()
 _lock = threading.Lock()
 
 
@@ -182,20 +183,23 @@ def snake_case(name: str) -> str:
 
 
 def unique_name(prefix: str) -> str:
-    """Return `prefix` the first time, then ``prefix_1``, ``prefix_2``, for this process."""
-    with _lock:
-        count = _counters.get(prefix, 0)
-        _counters[prefix] = count + 1
-    return f"{prefix}_{count}" if count else prefix
+    """Return `prefix` the first time, then ``prefix_1``, ``prefix_2``, for this process.
+
+    Names that somebody has chosen (`reserve_name`) are passed over.
+    """
+    while True:
+        with _lock:
+            count = _counters.get(prefix, 0)
+            _counters[prefix] = count + 1
+            name = f"{prefix}_{count}" if count else prefix
+            if name not in _reserved:
+                return name
 
 
 def reserve_name(name: str) -> None:
-    """Let `unique_name` give no name that stands before this one in its counting, nor this one."""
-    match = re.fullmatch(r"(.+?)(?:_([1-9]\d{0,8}))?", name)
-    assert match is not None
+    """Let `unique_name` never give this name."""
     with _lock:
-        count = int(match[2] or 0) + 1
-        _counters[match[1]] = max(_counters.get(match[1], 0), count)
+        _reserved.add(name)
 
 
 def get_uid(prefix: str = "") -> int:
@@ -209,6 +213,7 @@ def clear_session() -> None:
     """Start naming layers and models from the beginning again."""
     with _lock:
         _counters.clear()
+        _reserved.clear()
 
 
 explain_missing(__name__)

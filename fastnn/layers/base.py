@@ -130,6 +130,8 @@ class Layer(LayerWeights):
             raise ValueError(
                 f"{type(self).__name__}: name must be a non-empty string without '/', got {name!r}"
             )
+        if name is not None:
+            config.reserve_name(name)  # what is named by itself later gets another one
         self.name = name or config.unique_name(config.snake_case(type(self).__name__))
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

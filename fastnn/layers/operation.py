@@ -61,6 +61,12 @@ class Operation(Layer):
         self._function = found
         self.built = True
 
+    @property
+    def shown(self) -> str:
+        """What a summary calls it: "GetItem" of ops.get_item."""
+        words = self.function.rpartition(".")[2].split("_")
+        return "".join(word[:1].upper() + word[1:] for word in words)
+
     def check_inputs(self, input_shape: Any) -> None:
         """Any number of inputs will do."""
 

@@ -138,5 +138,4 @@ def takes_training(cls: Any) -> bool:
 
 @functools.cache
 def _takes_training(call: Callable[..., Any]) -> bool:
-    parameters = inspect.signature(call).parameters.values()
-    return any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
+    return "training" in inspect.signature(call).parameters

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastnn import config as settings
 from fastnn import lookup
 from fastnn.layers.base import Layer
 
@@ -41,8 +40,6 @@ def deserialize(data: dict[str, Any], custom_objects: dict[str, Any] | None = No
             f"{error}. Pass a layer of your own as custom_objects={{{name!r}: ...}}"
         ) from None
     config = dict(data.get("config") or {})
-    if isinstance(config.get("name"), str) and config["name"]:
-        settings.reserve_name(config["name"])  # what is added later gets another one
     if getattr(cls, "takes_custom_objects", False):
         return cls.from_config(config, custom_objects)
     for key, value in config.items():  # functions of the user's own

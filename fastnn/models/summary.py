@@ -90,7 +90,7 @@ def _rows(
         if layer.weights:
             trained = "Y" if layer.trainable else "N"
         yield [
-            f"{indent}{layer.name} ({class_name(layer)})",
+            f"{indent}{layer.name} ({getattr(layer, 'shown', class_name(layer))})",
             shape,
             parameters,
             "\n".join(sources) or "-",

@@ -126,7 +126,8 @@ class MetricTerm:
         """Whether it is a function's one value for each batch, which no mean of rows gives."""
         from fastnn.metrics.base import MeanMetricWrapper
 
-        return not self.kind and isinstance(self.metric, MeanMetricWrapper) and any(
+        means = getattr(type(self.metric), "update_state", None) is MeanMetricWrapper.update_state
+        return not self.kind and means and any(
             not state.value.batched and state.value.args and by_row(state.value) is None
             and state.variable.name == "total"
             for state in self.states or ()
