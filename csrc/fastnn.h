@@ -132,6 +132,7 @@ typedef enum {
   FNN_ACTIVATE,        /* y = activation(x); a: slope */
   FNN_RANDOM,          /* y = random numbers of `stream` between 0 and 1 */
   FNN_DROPOUT,         /* a: rate, stream */
+  FNN_TAKE,            /* y = rows of `kernel`, whose numbers x holds; else the run ends with FNN_FAULT */
   FNN_CALL,            /* the caller's own operation */
   FNN_UPDATE,          /* one optimizer step of `kernel`, from its gradient */
   FNN_MAP,             /* the steps of `map` on every sample */
@@ -259,6 +260,13 @@ typedef struct {
   fnn_pace pace;
 } fnn_program;
 
+enum { FNN_FAULT = -1 }; /* of fnn_run: data names a row of a table that is not there */
+typedef struct {
+  const fnn_op *op;
+  uint64_t row; /* of the data, */
+  double value; /* and what stands there */
+} fnn_fault;
+
 typedef enum { FNN_PREDICT = 0, FNN_EVALUATE, FNN_TRAIN } fnn_mode;
 
 typedef struct {
@@ -271,6 +279,7 @@ typedef struct {
   double *sums;  /* pairs, see fnn_sum */
   void *const *outputs; /* prediction: contiguous, of the program's type; row 0 is row `first` */
   double *times; /* NULL, or fnn_times(program) sums of the seconds that each part took */
+  fnn_fault *fault; /* NULL, or where to say what ended a run */
   int threads;          /* the largest team; scratch memory is for so many */
   int look;             /* not 0: forget where zeros were found, and look again */
   int fixed;            /* not 0: no smaller team either, however fast it would be */
@@ -302,7 +311,7 @@ size_t fnn_scratch(const fnn_program *program, size_t batch);
 int fnn_choose_threads(const fnn_program *program, const fnn_job *job);
 
 /* Runs the job; `scratch` holds threads x fnn_scratch(program, job->batch) bytes, 64-byte aligned.
- * Returns 0, or what a callback returned. *done: the steps finished. */
+ * Returns 0, FNN_FAULT, or what a callback returned. *done: the steps finished. */
 int fnn_run(fnn_program *program, const fnn_job *job, void *scratch, size_t *done);
 
 #ifdef __cplusplus

@@ -12,7 +12,7 @@ cdef extern from "fastnn.h" nogil:
     ctypedef enum fnn_mode:
         FNN_PREDICT, FNN_EVALUATE, FNN_TRAIN
     enum:
-        FNN_DENSE, FNN_ACTIVATE, FNN_RANDOM, FNN_DROPOUT, FNN_CALL, FNN_UPDATE, FNN_MAP
+        FNN_DENSE, FNN_ACTIVATE, FNN_RANDOM, FNN_DROPOUT, FNN_TAKE, FNN_FAULT, FNN_CALL, FNN_UPDATE, FNN_MAP
         FNN_REDUCE, FNN_CROSSENTROPY
         FNN_SKIP, FNN_OVERWRITE, FNN_ACCUMULATE, FNN_FUSED
         FNN_MEAN, FNN_SUM, FNN_MEAN_WEIGHTED, FNN_TOTAL
@@ -79,6 +79,10 @@ cdef extern from "fastnn.h" nogil:
         const int32_t *outputs
         fnn_callback callback
         void *context
+    ctypedef struct fnn_fault:
+        const fnn_op *op
+        uint64_t row
+        double value
     ctypedef struct fnn_job:
         fnn_mode mode
         const int64_t *rows
@@ -89,6 +93,7 @@ cdef extern from "fastnn.h" nogil:
         double *sums
         void *const *outputs
         double *times
+        fnn_fault *fault
         int threads, look, fixed
     int FNN_TIME_GATHER, FNN_TIME_LOSSES, FNN_TIME_SUMS, FNN_TIME_OPERATIONS
     bint fnn_is_sparse(fnn_type, float, size_t)

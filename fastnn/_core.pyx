@@ -20,7 +20,7 @@ from libc.string cimport memset
 
 import numpy as np
 
-from fastnn.operations import COEFFICIENTS
+from fastnn.operations import COEFFICIENTS, missing_row
 from fastnn.variable import aligned_zeros, row_stride
 
 

@@ -192,6 +192,8 @@ cdef class EncodedProgram:
             c.code = FNN_ACTIVATE
             c.activation = ACTIVATIONS[attrs["activation"]]
             c.a = attrs.get("slope", 0.0)
+        elif kind == "take":
+            c.code = FNN_TAKE
         elif kind == "random":
             c.code, c.stream = FNN_RANDOM, attrs["stream"]
         elif kind == "dropout":

@@ -136,11 +136,13 @@ cdef class Engine:
     cdef int run(self, fnn_job *job) except -1:
         cdef size_t need, done
         cdef int result
+        cdef fnn_fault fault
         self.check_idle()
         job.threads = self.threads if self.threads else fnn_choose_threads(self.c, job)
         job.look, self.looked = not self.looked, True
         job.fixed = self.threads != 0
         job.times = self.times_data
+        job.fault = &fault
         need = job.threads * fnn_scratch(self.c, job.batch)
         if need > self.scratch_bytes:
             free(self.scratch)
@@ -159,6 +161,10 @@ cdef class Engine:
             if any(variable is one for one in self.encoded.written):
                 variable.buffer[...] = copy
         self.done = done
+        if result == FNN_FAULT:
+            number = self.encoded.forward_numbers[fault.op - self.c.ops]
+            op = self.program.forward[number]
+            raise IndexError(missing_row(op.name, fault.value, fault.row, op.params[0]))
         if result:
             error, self.error = self.error, None
             raise error

@@ -59,7 +59,7 @@ KERAS_HAS: dict[str, list[tuple[str, str | None, str]]] = {
         ("(Group|Unit|RMS|Spectral)Normalization", None,
          "use BatchNormalization or LayerNormalization"),
         ("Normalization", None, "use (x - x.mean(0)) / x.std(0) before fit, or Rescaling"),
-        ("Embedding|IntegerLookup|CategoryEncoding|Discretization", None,
+        ("IntegerLookup|CategoryEncoding|Discretization", None,
          "utils.to_categorical makes rows for Dense layers from whole numbers"),
         ("Gaussian(Noise|Dropout)|AlphaDropout|SpatialDropout.D", None,
          f"use Dropout, or {OWN_LAYER}"),

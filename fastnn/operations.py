@@ -102,6 +102,15 @@ RULE_SLOTS = {
 }
 """The slots of each rule, in the order in which the kernels take them; formulas: csrc/ops.def."""
 
+def missing_row(layer: str, value: float, row: int, table: Variable) -> str:
+    """Say which number names no row of a table; for both engines."""
+    return (
+        f"layer '{layer}': expected whole numbers from 0 to {table.shape[0] - 1}, the rows of its "
+        f"table '{table.path}', got {value:g} in row {row} of the data: give the table more rows, "
+        "or number what the data names from 0"
+    )
+
+
 COEFFICIENTS = 8
 """Numbers an optimizer gives its rule for each step: decay, step size, then the rule's own."""
 
@@ -112,6 +121,8 @@ FORWARD: dict[str, tuple[str, ...]] = {
     "activation": ("activation", "slope"),
     # y = random numbers between 0 and 1; stream numbers the place that asks for them
     "random": ("stream", "size", "dtype"),
+    # y = rows of params (table,), whose numbers x holds
+    "take": (),
     # inverted dropout in training, a copy otherwise; stream numbers the layer
     "dropout": ("rate", "stream"),
     # outputs and new values of variables by formulas of fastnn.ops, which run as maps

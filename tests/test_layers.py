@@ -15,6 +15,7 @@ from fastnn.layers import (
     Concatenate,
     Dense,
     Dropout,
+    Embedding,
     Flatten,
     Input,
     InputSpec,
@@ -61,6 +62,7 @@ VALUES = [
     (Concatenate(), [A, B], np.concatenate([A, B], 1)),
     (BatchNormalization(epsilon=0.0), A, A),
     (BatchNormalization(1, epsilon=0.0, center=False, moving_mean_initializer="ones"), A, A - 1),
+    (Embedding(5, 2, embeddings_initializer="ones"), A * 0 + 4, np.ones((2, 3, 2))),
     (LayerNormalization(), A, (A - A.mean(1, keepdims=True))
      / np.sqrt(A.var(1, keepdims=True) + 1e-3)),
     (LayerNormalization(rms_scaling=True, axis=[1]), A,

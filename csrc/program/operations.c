@@ -62,6 +62,65 @@ static void dropout(worker *w, const fnn_op *op) {
       memcpy(at(y, i), at(x, i), n * sizeof(real));
 }
 
+/* Rows of a table by their numbers. All threads wait until all have looked at theirs: nothing must come
+ * of a batch in which a number is wrong. Returns not 0 if one is. */
+static int take(worker *w, const fnn_op *op) {
+  const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
+  const fnn_param *table = &w->program->params[op->kernel];
+  const size_t count = size_of(x), n = table->columns;
+  uint64_t wrong = UINT64_MAX;
+  enter(w, ROWS);
+  for (size_t i = w->first; i < w->last; i++)
+    for (size_t k = 0; k < count; k++) {
+      const real number = at(x, i)[k];
+      real *to = at(y, i) + k * n;
+      if (number >= 0 && number < (real)table->rows && (real)(size_t)number == number)
+        memcpy(to, (real *)table->value + (size_t)number * table->ld, n * sizeof(real));
+      else if (wrong == UINT64_MAX)
+        wrong = i * count + k;
+    }
+  for (uint64_t known = atomic_load(&w->run->wrong); wrong < known;)
+    if (atomic_compare_exchange_weak(&w->run->wrong, &known, wrong))
+      break;
+  barrier(w);
+  w->since = WHOLE; /* so that nobody looks for the next operation before all have read `wrong` */
+  wrong = atomic_load(&w->run->wrong);
+  if (wrong == UINT64_MAX)
+    return 0;
+  if (w->thread == 0) {
+    const size_t sample = (size_t)wrong / count, k = w->begin + sample;
+    fnn_fault *fault = w->job->fault;
+    if (fault) {
+      fault->op = op;
+      fault->row = w->job->rows ? (uint64_t)w->job->rows[k] : w->job->first + k;
+      fault->value = (double)at(x, sample)[(size_t)wrong % count];
+    }
+    atomic_store(&w->run->result, FNN_FAULT);
+  }
+  return 1;
+}
+
+/* The gradient of a table: that of each row of y goes to the row it came from, in their order; each
+ * thread has its own rows of the table. */
+static void take_backward(worker *w, const fnn_op *op) {
+  const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
+  const fnn_param *table = &w->program->params[op->kernel];
+  const size_t count = size_of(x), n = table->columns;
+  enter(w, WHOLE);
+  if (op->kernel_mode == FNN_SKIP)
+    return;
+  size_t from, to;
+  share(w, table->rows, 1, &from, &to);
+  if (op->kernel_mode != FNN_ACCUMULATE && from < to)
+    memset((real *)table->grad + from * table->ld, 0, (to - from) * table->ld * sizeof(real));
+  for (size_t i = 0; i < w->n && from < to; i++)
+    for (size_t k = 0; k < count; k++) {
+      const size_t row = (size_t)at(x, i)[k];
+      if (row >= from && row < to)
+        w->kernels->add((real *)table->grad + row * table->ld, grad_at(y, i) + k * n, n);
+    }
+}
+
 /* The caller's own code runs on the calling thread while the others wait. */
 int FN(fnn_call)(worker *w, int phase, size_t index) {
   enter(w, WHOLE);
@@ -94,6 +153,11 @@ int FN(fnn_execute)(worker *w, const fnn_op *op, int phase, size_t index) {
     break;
   case FNN_DROPOUT:
     dropout(w, op);
+    break;
+  case FNN_TAKE:
+    if (!op->backward)
+      return take(w, op);
+    take_backward(w, op);
     break;
   case FNN_UPDATE: /* after all gradients */
     break;

@@ -99,7 +99,8 @@ static int run_stages(worker *w, size_t begin, size_t k, size_t end) {
 
 static int is_by_sample(const worker *w, const fnn_op *op) {
   if (op->code != FNN_DENSE)
-    return op->code != FNN_CALL && op->code != FNN_REDUCE && !(op->code == FNN_MAP && op->map->alone);
+    return op->code != FNN_CALL && op->code != FNN_REDUCE && op->code != FNN_TAKE &&
+           !(op->code == FNN_MAP && op->map->alone);
   const fnn_tensor *x = &w->program->tensors[op->x], *y = &w->program->tensors[op->y];
   if (op->backward && op->x_mode == FNN_SKIP)
     return 1;
@@ -236,7 +237,7 @@ size_t FN(fnn_scratch)(const fnn_program *program, size_t batch);
 int FN(fnn_run)(const fnn_program *program, const fnn_job *job, int threads, void *scratch,
                 size_t scratch_bytes, size_t *done) {
   run_state run = {.program = program, .job = job, .scratch = scratch,
-                   .scratch_bytes = scratch_bytes};
+                   .scratch_bytes = scratch_bytes, .wrong = UINT64_MAX};
   for (int i = 0; i < threads; i++)
     *remaining_of(&run, i) = 0;
   fnn_parallel(threads, region, &run);

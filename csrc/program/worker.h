@@ -17,6 +17,7 @@ typedef struct {
   size_t scratch_bytes;
   size_t done;
   atomic_int result;
+  _Atomic uint64_t wrong; /* the first element of a batch that names no row of a table */
 } run_state;
 
 /* What is left of a thread's share of a phase (divide.c): things from..to, `from` in the upper half;

@@ -5,6 +5,7 @@ from fastnn.layers.base import Layer
 from fastnn.layers.batch_normalization import BatchNormalization
 from fastnn.layers.dense import Dense
 from fastnn.layers.dropout import Dropout
+from fastnn.layers.embedding import Embedding
 from fastnn.layers.input_layer import Input, InputLayer
 from fastnn.layers.input_spec import InputSpec
 from fastnn.layers.lambda_layer import Lambda
@@ -40,6 +41,7 @@ __all__ = [
     "Concatenate",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
     "Input",
     "InputLayer",
@@ -69,9 +71,9 @@ __all__ = [
 ]
 
 for _cls in (
-    Activation, Add, Average, BatchNormalization, Concatenate, Dense, Dropout, ELU, Flatten,
-    InputLayer, Lambda, LayerNormalization, LeakyReLU, Maximum, Minimum, Multiply, Operation,
-    PReLU, ReLU, Rescaling, Reshape, Softmax, Subtract,
+    Activation, Add, Average, BatchNormalization, Concatenate, Dense, Dropout, ELU, Embedding,
+    Flatten, InputLayer, Lambda, LayerNormalization, LeakyReLU, Maximum, Minimum, Multiply,
+    Operation, PReLU, ReLU, Rescaling, Reshape, Softmax, Subtract,
 ):  # fmt: skip
     CLASSES[_cls.__name__] = _cls
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from fastnn.numpy_engine import activations
 from fastnn.numpy_engine.random import keep_mask, uniform
+from fastnn.operations import missing_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +69,23 @@ def activation_backward(step, op, inputs, y, dy):
     return [activations.BACKWARD[f](dy, x, y, op.attrs.get("slope", 0.0))], []
 
 
+def take(step, op, x):
+    table = op.params[0].value
+    wrong = ~((x >= 0) & (x < len(table)) & (x == np.floor(x)))
+    if wrong.any():
+        place = np.argwhere(wrong)[0]
+        row = int(step.rows[place[0]]) if len(step.rows) else int(place[0])
+        raise IndexError(missing_row(op.name, float(x[tuple(place)]), row, op.params[0]))
+    return table[x.astype(np.int64)]
+
+
+def take_backward(step, op, inputs, y, dy):
+    (x,) = inputs
+    dtable = np.zeros_like(op.params[0].value)
+    np.add.at(dtable, x.astype(np.int64), dy)
+    return [None], [dtable]
+
+
 def random(step, op):
     where = {"seed": step.seed, "step": step.number, "stream": op.attrs["stream"]}
     return uniform(step.rows, op.attrs["size"], op.attrs["dtype"], **where)
@@ -107,7 +125,7 @@ def _wanted(op, k):
     return not op.input_modes or op.input_modes[k]
 
 
-_KINDS = (dense, activation, random, dropout, python)
+_KINDS = (dense, activation, take, random, dropout, python)
 
 FORWARD: dict[str, Callable[..., np.ndarray]] = {f.__name__: f for f in _KINDS}
 

@@ -9,9 +9,12 @@ import numpy as np
 
 from fastnn.ops import elementwise as e
 from fastnn.ops.joining import concatenate, inner_length
-from fastnn.ops.operation import INPUT, as_ndarray, as_tensor, broadcast, holds_tensor
+from fastnn.ops.operation import INPUT, as_ndarray, as_tensor, broadcast, holds_tensor, recorded
 from fastnn.ops.shapes import _pick, _slice, expand_dims, squeeze, zeros_like
 from fastnn.ops.tensor import NotTraceable, Tensor, where
+
+# mypy: disable-error-code="has-type"
+# a derivative names an operation that is defined, by a decorator, further below
 
 _slice_type = slice  # whose name is taken by the function
 
@@ -117,12 +120,34 @@ def _from_front(indices: Tensor, length: Any) -> Tensor:
     return e.where(e.less(indices, 0.0), e.add(indices, float(length)), indices)
 
 
+@recorded(
+    lambda table, indices: ((*indices.shape, table.shape[1]), indices.fold),
+    lambda g, y, table, indices: (_put(g, table, indices), None),
+)
+def _take(table: Any, indices: Any) -> Any:
+    return np.take(table, indices.astype(np.int64), axis=0)
+
+
+@recorded(lambda g, table, indices: (table.shape, 1), None)
+def _put(g: Any, table: Any, indices: Any) -> Any:
+    """Return the sums of the rows of g by the row of a table that their index names."""
+    y = np.zeros_like(table)
+    np.add.at(y, indices.astype(np.int64), g)
+    return y
+
+
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
-    """Return x at indices along an axis; on tensors by constant indices, or from a table."""
+    """Return x at indices along an axis; on tensors by constant indices, or from a table.
+
+    Indices of rows of a weight must be whole numbers from 0; training and predicting raise
+    IndexError for others.
+    """
     if not holds_tensor((x, indices)):
         return np.take(as_ndarray(x), np.asarray(as_ndarray(indices)).astype(np.int64), axis)
     if isinstance(indices, Tensor):
         table = as_tensor(x, indices.dtype)
+        if table.op.name == "variable" and table.ndim == 2 and axis == 0 and indices.batched:
+            return _take(table, indices)
         if table.ndim == 2 and not table.batched and axis == 0 and indices.ndim == 1:
             from fastnn.ops.linalg import matmul
             from fastnn.ops.nn import one_hot

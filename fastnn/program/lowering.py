@@ -96,6 +96,9 @@ class _Lowering:
             if tensor.op.name == "dropout":
                 rate, stream = tensor.attrs["rate"], tensor.attrs["stream"]
                 found = Superop("dropout", [tensor.args[0]], [], {"rate": rate, "stream": stream})
+            elif tensor.op.name == "take":
+                table, indices = tensor.args
+                found = Superop("take", [indices], [table.attrs["variable"]], {})
             elif tensor.op.name == "random":
                 attrs = {"stream": tensor.attrs["stream"], "size": tensor.elements}
                 found = Superop("random", [], [], {**attrs, "dtype": str(tensor.dtype)})
