@@ -143,6 +143,8 @@ class Node:
     ----------
     layer : Layer
     inputs, outputs : list of SymbolicTensor
+    call
+        Where the inputs stand among the arguments; None: they are one input or a list.
     inner : list of Node
         For the call of a model: its nodes, replayed on `inputs`. The program sees only them; the
         outer node is what ``model.layers`` and the summary show.
@@ -155,8 +157,10 @@ class Node:
         outputs: Iterable[SymbolicTensor],
         *,
         inner: Sequence[Node] = (),
+        call: Any = None,
     ) -> None:
         self.layer = layer
+        self.call = call
         self.inputs = list(inputs)
         self.outputs = list(outputs)
         self.inner = list(inner)
@@ -279,6 +283,6 @@ def replay(nodes: Iterable[Node], values: dict[int, SymbolicTensor]) -> list[Nod
             outputs = [within[id(tensor)] for tensor in node.outputs]
         else:
             inner = []
-        made.append(Node(node.layer, inputs, outputs, inner=inner))
+        made.append(Node(node.layer, inputs, outputs, inner=inner, call=node.call))
         values.update((id(old), new) for old, new in zip(node.outputs, outputs, strict=True))
     return made

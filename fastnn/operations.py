@@ -123,7 +123,7 @@ FORWARD: dict[str, tuple[str, ...]] = {
     "random": ("stream", "size", "dtype"),
     # y = rows of params (table,), whose numbers x holds
     "take": (),
-    # inverted dropout in training, a copy otherwise; stream numbers the layer
+    # inverted dropout; stream numbers the place that asks for it
     "dropout": ("rate", "stream"),
     # outputs and new values of variables by formulas of fastnn.ops, which run as maps
     "segment": ("values", "states"),

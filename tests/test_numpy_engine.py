@@ -85,7 +85,7 @@ def test_dropout_scales_what_it_keeps_and_rests_outside_training(name):
     np.testing.assert_array_equal(masks[0], masks[1])
     assert np.any(masks[0] != masks[2]) and np.any(masks[0] != masks[3])
     output = np.zeros((40, 30), "f")
-    engine.predict(0, 40, [output])
+    case.engine(ENGINES[name], prog.for_inference).predict(0, 40, [output])
     np.testing.assert_array_equal(output, 1)
 
 

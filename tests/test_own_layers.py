@@ -7,7 +7,7 @@ import pytest
 from own_layers import LAYERS
 
 import fastnn
-from fastnn import Input, Sequential, config, layers, models, optimizers
+from fastnn import Input, Model, Sequential, config, layers, models, ops, optimizers
 from fastnn.layers import Dense, Flatten
 
 ENGINES = ("c", "numpy")
@@ -156,3 +156,75 @@ def test_the_inner_layers_train_only_if_the_outer_one_is_called_so():
     model.compile(optimizers.SGD(0.0), "mse")
     assert model.evaluate(x, 0 * x[:, :1], verbose=0) == 16
     assert model.train_on_batch(x, 0 * x[:, :1]) != 16
+
+
+class Mixed(layers.Layer):
+    """Takes tensors in every way, and gives a dict."""
+
+    def build(self, input_shape):
+        self.w = self.add_weight((input_shape["a"][-1], 2), "random_normal", name="w")
+
+    def call(self, inputs, other, factor=1.0, bias=None, training=False):
+        y = ops.matmul(inputs["a"], self.w) * factor + other[0] - other[1]
+        if bias is not None:
+            y = y + bias
+        return {"sum": y, "trains": y * (2.0 if training else 1.0)}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_tensors_by_keyword_in_lists_and_dicts(engine, tmp_path):
+    config.set_floatx("float64")
+    rng = np.random.default_rng(0)
+    a, b, c, d = (rng.normal(size=(7, n)) for n in (3, 2, 2, 1))
+    inputs = [Input((n,)) for n in (3, 2, 2, 1)]
+    layer = Mixed(name="mixed")
+    made = layer({"a": inputs[0]}, [inputs[1], inputs[2]], factor=3.0, bias=inputs[3])
+    assert made.keys() == {"sum", "trains"} and made["sum"].shape == (None, 2)
+    model = Model(inputs, [made["sum"], made["trains"]])
+    model.compile(optimizers.SGD(0.0), "mse", engine=engine)
+    expected = 3 * a @ layer.w.numpy() + b - c + d
+    found = layer({"a": a}, [b, c], factor=3.0, bias=d)
+    np.testing.assert_allclose(found["sum"], expected, rtol=1e-12)
+    for one in model.predict([a, b, c, d], verbose=0):
+        np.testing.assert_allclose(one, expected, rtol=1e-12)
+    zeros = np.zeros((7, 2))
+    trained = model.fit([a, b, c, d], [zeros, zeros], batch_size=7, verbose=0).history
+    tested = model.evaluate([a, b, c, d], [zeros, zeros], verbose=0)
+    square = np.mean(expected**2)
+    assert trained["loss"][0] == pytest.approx(5 * square)
+    assert tested[0] == pytest.approx(2 * square)
+    model.save(tmp_path / "m.npz")
+    again = models.load_model(tmp_path / "m.npz", custom_objects={"Mixed": Mixed})
+    for one, two in zip(model([a, b, c, d]), again([a, b, c, d]), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert layer.w.path == "mixed/w"
+
+
+def test_training_that_the_caller_states_stays(tmp_path):
+    x = Input((50,))
+    noisy = Model(x, layers.Dropout(0.5)(x, training=True))
+    plain = Model(x, layers.Dropout(0.5)(x, training=False))
+    ones = np.ones((20, 50))
+    plain.compile(loss="mse")
+    assert plain.evaluate(ones, ones, verbose=0) == 0
+    noisy.compile(loss="mse")
+    noisy.save(tmp_path / "m.npz")
+    for model in (noisy, models.load_model(tmp_path / "m.npz")):
+        assert 0 in model(ones)
+        assert model.evaluate(ones, ones, verbose=0) > 0
+
+
+def test_what_call_may_not_return():
+    class Nothing(layers.Layer):
+        def call(self, inputs):
+            inputs * 2
+
+    class Total(layers.Layer):
+        def call(self, inputs):
+            return ops.sum(inputs)
+
+    x = Input((3,))
+    with pytest.raises(ValueError, match=r"call\(\) must keep the batch axis; it returned nothing"):
+        Nothing()(x)
+    with pytest.raises(ValueError, match=r"it returned shape \(\)"):
+        Total()(x)

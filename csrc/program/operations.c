@@ -18,28 +18,27 @@ static void activate(worker *w, const fnn_op *op) {
                                       op->activation, (real)op->a, rows, n, n, n, accumulate);
 }
 
-/* In a training an element's word is numbered within the batch of its step; outside, where the same
- * rows give the same numbers whoever asks, by the row of the data. */
+/* The sample by which words are numbered: in a training within the batch of the step; outside, where
+ * the same rows give the same numbers whoever asks, the row of the data. */
+static uint64_t element_of(const worker *w, size_t i) {
+  const fnn_job *job = w->job;
+  const size_t k = w->begin + i;
+  return job->mode == FNN_TRAIN ? i : job->rows ? (uint64_t)job->rows[k] : job->first + k;
+}
+
 static void draw(worker *w, const fnn_op *op) {
   const fnn_tensor *y = &w->program->tensors[op->y];
   const size_t size = size_of(y);
-  const fnn_job *job = w->job;
+  size_t rows = w->last - w->first, n = size;
   fnn_random random = w->random;
   random.stream = (uint32_t)op->stream;
   enter(w, ROWS);
-  if (job->mode == FNN_TRAIN) {
-    size_t rows = w->last - w->first, n = size;
+  if (w->job->mode != FNN_TRAIN)
+    random.step = 0;
+  else
     join(&rows, &n, y->stride);
-    for (size_t i = w->first; i < w->first + rows; i++)
-      w->kernels->uniform(at(y, i), random, i * size, n);
-    return;
-  }
-  random.step = 0;
-  for (size_t i = w->first; i < w->last; i++) {
-    const size_t k = w->begin + i;
-    const uint64_t row = job->rows ? (uint64_t)job->rows[k] : job->first + k;
-    w->kernels->uniform(at(y, i), random, row * size, size);
-  }
+  for (size_t i = w->first; i < w->first + rows; i++)
+    w->kernels->uniform(at(y, i), random, element_of(w, i) * size, n);
 }
 
 static void dropout(worker *w, const fnn_op *op) {
@@ -49,17 +48,18 @@ static void dropout(worker *w, const fnn_op *op) {
   fnn_random random = w->random;
   random.stream = (uint32_t)op->stream;
   enter(w, ROWS);
-  if (x->stride == y->stride)
+  if (w->job->mode != FNN_TRAIN)
+    random.step = 0;
+  else if (x->stride == y->stride)
     join(&rows, &n, x->stride);
   for (size_t i = w->first; i < w->first + rows; i++)
     if (op->backward) {
       if (op->x_mode != FNN_SKIP)
         w->kernels->dropout(grad_at(x, i), grad_at(y, i), op->a, random, i * size, n,
                             op->x_mode == FNN_ACCUMULATE);
-    } else if (w->job->mode == FNN_TRAIN)
-      w->kernels->dropout(at(y, i), at(x, i), op->a, random, i * size, n, 0);
-    else
-      memcpy(at(y, i), at(x, i), n * sizeof(real));
+    } else {
+      w->kernels->dropout(at(y, i), at(x, i), op->a, random, element_of(w, i) * size, n, 0);
+    }
 }
 
 /* Rows of a table by their numbers. All threads wait until all have looked at theirs: nothing must come

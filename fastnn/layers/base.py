@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import weakref
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,6 +20,7 @@ from fastnn.layers.arguments import (
     unwritten_argument,
 )
 from fastnn.layers.input_spec import InputSpec
+from fastnn.layers.nested import Call, Place, fill, flatten, mapped
 from fastnn.layers.python import takes_training
 from fastnn.layers.weights import LayerWeights
 from fastnn.missing import refuse
@@ -202,10 +204,12 @@ class Layer(LayerWeights):
             )
         return (shapes[0][0], *output.shape[1:])
 
-    def _traced_shape(self, shapes: Sequence[Any]) -> Any:
+    def _traced_shape(self, shapes: Sequence[Any], call: Call | None = None) -> Any:
         leaves = [Tensor(INPUT, (), {}, (None, *shape[1:]), 1, self.dtype) for shape in shapes]
         with tracing(self.dtype), streams(), penalties():
-            output = self.compute(leaves, training=False)
+            output = self.compute(leaves, training=False, call=call)
+        if isinstance(output, dict):
+            return {key: self._checked_shape(one) for key, one in output.items()}
         if isinstance(output, (list, tuple)):
             return [self._checked_shape(one) for one in output]
         return self._checked_shape(output)
@@ -273,38 +277,58 @@ class Layer(LayerWeights):
         """Whether the layer states its own gradient, and is called in Python."""
         return type(self).backward is not Layer.backward
 
-    def compute(self, inputs: Sequence[Any], *, training: bool) -> Any:
-        """Call `call` with one input or a list, on arrays or on tensors of a trace."""
-        taken = list(inputs) if len(inputs) > 1 else inputs[0]
+    def compute(self, inputs: Sequence[Any], *, training: bool, call: Call | None = None) -> Any:
+        """Call `call` on arrays or on tensors of a trace.
+
+        `call` says where they stand; without it they are one input or a list.
+        """
+        if call is None:
+            return self._invoke((list(inputs) if len(inputs) > 1 else inputs[0],), {}, training)
+        args, kwargs = call.fill(inputs)
+        return self._invoke(args, kwargs, training if call.training is None else call.training)
+
+    def _invoke(self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool) -> Any:
         call: Any = self.call
         token = _training.set(training)
         self._losses = []
         try:
-            if takes_training(type(self)):
-                return call(taken, training=training)
-            return call(taken)
+            if takes_training(type(self)) and "training" not in kwargs:
+                return call(*args, training=training, **kwargs)
+            return call(*args, **kwargs)
         finally:
             _training.reset(token)
 
     # --- calling -------------------------------------------------------------------------
 
-    def __call__(self, inputs: Any, *, training: bool | None = None) -> Any:
+    def __call__(
+        self, inputs: Any = None, *args: Any, training: bool | None = None, **kwargs: Any
+    ) -> Any:
         """Apply the layer: to symbolic tensors (extends the graph) or to arrays (computes).
 
         Parameters
         ----------
-        inputs : SymbolicTensor, array_like, or a list of them
+        inputs : SymbolicTensor, array_like, or a list or dict of them
+        *args, **kwargs
+            Further arguments of `call`, tensors too.
         training : bool, optional
-            For arrays: whether layers like Dropout behave as in training.
+            Whether layers like Dropout behave as in training. Default: for arrays no, in a model
+            as the model runs.
 
         Returns
         -------
-        SymbolicTensor or numpy.ndarray
+        SymbolicTensor or numpy.ndarray, or a list or dict of them if `call` returns one
         """
+        if args or kwargs or isinstance(inputs, dict):
+            return self._call_nested(() if inputs is None else (inputs, *args), kwargs, training)
         tensors = inputs if isinstance(inputs, (list, tuple)) else [inputs]
         symbolic = [isinstance(tensor, SymbolicTensor) for tensor in tensors]
         if all(symbolic) and tensors:
-            return self._record(inputs)
+            tensors, shape = self.prepare(inputs)
+            call = None
+            if training is not None:
+                places = [Place(k) for k in range(len(tensors))]
+                call = Call((places if len(places) > 1 else places[0],), {}, bool(training))
+            return self._record(tensors, self.compute_output_shape(shape), call)
         if any(symbolic):
             raise TypeError(
                 f"{type(self).__name__} '{self.name}' got arrays and symbolic tensors together: "
@@ -318,19 +342,44 @@ class Layer(LayerWeights):
 
         return run(self, inputs, training=training)
 
-    def _record(self, inputs: Any) -> Any:
-        """Make the node of a call on symbolic tensors."""
-        tensors, shape = self.prepare(inputs)
-        made = self.compute_output_shape(shape)
-        several = isinstance(made, list)
+    def _call_nested(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
+    ) -> Any:
+        """Apply the layer to tensors wherever they stand in its arguments."""
+        leaves: list[Any] = []
+        args_, kwargs_ = flatten((args, kwargs), _is_symbolic, leaves)
+        if leaves:
+            self._build_for(args)
+            call = Call(args_, kwargs_, training)
+            return self._record(leaves, self._traced_shape([x.shape for x in leaves], call), call)
+        from fastnn.layers.eager import run_nested
+
+        now = _training.get() if training is None else bool(training)
+        flatten((args, kwargs), lambda x: isinstance(x, Tensor), leaves)
+        if leaves:
+            self._build_for(args)
+            return self._invoke(args, kwargs, now)
+        return run_nested(self, args, kwargs, training=now)
+
+    def _build_for(self, args: tuple[Any, ...]) -> None:
+        """Build for the shapes of the arguments that hold tensors, as many as `build` takes."""
+        if self.built:
+            return
+        shapes = [mapped(lambda x: tuple(x.shape), arg, _has_shape) for arg in args]
+        count = len(inspect.signature(type(self).build).parameters) - 1
+        self.build(*shapes[: max(1, count)])
+
+    def _record(self, tensors: Sequence[Any], made: Any, call: Call | None) -> Any:
+        """Make the node of a call on symbolic tensors whose outputs have the shapes `made`."""
+        shapes: list[Any] = []
+        places = flatten(made, _is_shape, shapes)
         outputs = [
-            SymbolicTensor(one, dtype=self.dtype, name=f"{self.name}_output")
-            for one in (made if several else [made])
+            SymbolicTensor(one, dtype=self.dtype, name=f"{self.name}_output") for one in shapes
         ]
-        self.remember(Node(self, tensors, outputs))
+        self.remember(Node(self, tensors, outputs, call=call))
         if self._holders:
             self.name_weights(self.name)
-        return outputs if several else outputs[0]
+        return fill(places, outputs)
 
     def prepare(self, inputs: Any) -> tuple[list[Any], Any]:
         """Check and build for these inputs (anything with a shape); return them and their shape."""
@@ -416,14 +465,26 @@ class Layer(LayerWeights):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
+def _is_symbolic(value: Any) -> bool:
+    return isinstance(value, SymbolicTensor)
+
+
+def _has_shape(value: Any) -> bool:
+    return isinstance(value, (SymbolicTensor, Tensor, np.ndarray))
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, tuple) and all(n is None or isinstance(n, int) for n in value)
+
+
 def _marks_built(build: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a `build` so that it runs once, marks the layer, and leaves nothing after an error."""
 
     @functools.wraps(build)
-    def once(self: Layer, input_shape: Any = None) -> None:
+    def once(self: Layer, input_shape: Any = None, *more: Any) -> None:
         before = list(self._weights)
         try:
-            build(self, input_shape)
+            build(self, input_shape, *more)
         except BaseException:
             self._weights = before
             self.built = False

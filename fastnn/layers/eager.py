@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastnn.layers.nested import is_array, mapped
+
 if TYPE_CHECKING:
     from fastnn.layers.base import Layer
 
@@ -23,7 +25,23 @@ def run(layer: Layer, inputs: Any, *, training: bool) -> Any:
             f"samples: {[len(x) for x in arrays]}"
         )
     with np.errstate(all="ignore"):
-        output = layer.compute(arrays, training=training)
+        return as_arrays(layer.compute(arrays, training=training))
+
+
+def run_nested(
+    layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], *, training: bool
+) -> Any:
+    """Compute a layer's output for arrays wherever they stand in the arguments."""
+    args, kwargs = mapped(lambda x: as_batch(layer, x), (args, kwargs), is_array)
+    layer._build_for(args)
+    with np.errstate(all="ignore"):
+        return as_arrays(layer._invoke(args, kwargs, training))
+
+
+def as_arrays(output: Any) -> Any:
+    """Return what a call returned as an array, or the list or dict of arrays."""
+    if isinstance(output, dict):
+        return {key: np.asarray(one) for key, one in output.items()}
     if isinstance(output, (list, tuple)):
         return [np.asarray(one) for one in output]
     return np.asarray(output)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fastnn.layers.base import Layer
+    from fastnn.layers.nested import Call
     from fastnn.variable import Variable
 
 
@@ -28,11 +29,15 @@ class LayerOperation:
     """Runs `Layer.call` and `Layer.backward` of a user's layer, and checks what they return."""
 
     def __init__(
-        self, layer: Layer, several: bool, untraceable: Exception | None = None
+        self,
+        layer: Layer,
+        several: bool,
+        untraceable: Exception | None = None,
+        call: Call | None = None,
     ) -> None:
         self.layer = layer
         self.several = several
-        self.takes_training = takes_training(type(layer))
+        self.called = call
         self.untraceable = untraceable
         self.who = f"{type(layer).__name__} '{layer.name}'"
 
@@ -51,10 +56,7 @@ class LayerOperation:
             )
 
     def forward(self, inputs: list[np.ndarray], training: bool = False) -> np.ndarray:
-        taken = inputs if self.several else inputs[0]
-        call: Any = self.layer.call
-        output = call(taken, training=training) if self.takes_training else call(taken)
-        return np.asarray(output)
+        return np.asarray(self.layer.compute(inputs, training=training, call=self.called))
 
     def backward(
         self, inputs: list[np.ndarray], output: np.ndarray, doutput: np.ndarray

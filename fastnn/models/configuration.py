@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fastnn.layers import CLASSES, InputLayer, Layer, deserialize, serialize
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastnn.graph import Node, SymbolicTensor
     from fastnn.models.model import Model
 
@@ -45,7 +49,12 @@ def functional_config(model: Model) -> dict[str, Any]:
             }
             for tensor in node.inputs
         ]
-        return {"args": tensors if len(tensors) == 1 else [tensors], "kwargs": {}}
+        if node.call is None:
+            return {"args": tensors if len(tensors) == 1 else [tensors], "kwargs": {}}
+        args, kwargs = node.call.fill(tensors)
+        if node.call.training is not None:
+            kwargs["training"] = node.call.training
+        return {"args": _written(list(args), node), "kwargs": _written(kwargs, node)}
 
     def ends(structure: Any) -> Any:
         if isinstance(structure, dict):
@@ -96,11 +105,11 @@ def functional_parts(
         progress = False
         for name, calls in pending:
             while calls:
-                histories, several = _arguments(name, calls[0])
-                inputs = [tensor(history) for history in histories]
-                if any(found is None for found in inputs):
+                found: list[SymbolicTensor | None] = []
+                args, kwargs = _arguments(name, calls[0], tensor, found)
+                if any(one is None for one in found):
                     break
-                output = layers[name](inputs if several else inputs[0])
+                output = layers[name](*args, **kwargs)
                 made[name].append(_tensors(output))
                 calls.pop(0)
                 progress = True
@@ -123,15 +132,49 @@ def layer_name(entry: dict[str, Any]) -> str:
     return entry["name"] if "name" in entry else entry["config"]["name"]
 
 
-def _arguments(name: str, call: Any) -> tuple[list[Any], bool]:
-    """Return where the inputs of a call come from, and whether they were given as a list."""
+def _arguments(
+    name: str, call: Any, tensor: Callable[[Any], Any], found: list[Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """Return the arguments of a call; its tensors, None where they are not made yet, in `found`."""
+
+    def read(value: Any) -> Any:
+        if isinstance(value, list):
+            return [read(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if value.get("class_name") == "__keras_tensor__":
+            found.append(tensor(value["config"]["keras_history"]))
+            return found[-1]
+        if value.get("class_name") == "__array__":
+            return np.array(value["config"]["value"], np.dtype(value["config"]["dtype"]))
+        return {key: read(item) for key, item in value.items()}
+
     try:
-        first = call["args"][0]
-        several = isinstance(first, list)
-        tensors = first if several else [first]
-        return [item["config"]["keras_history"] for item in tensors], several
+        args, kwargs = read(call["args"]), read(call["kwargs"])
+        if not isinstance(args, list) or not isinstance(kwargs, dict) or not (args or kwargs):
+            raise TypeError
     except (KeyError, IndexError, TypeError):
         raise ValueError(f"Model.from_config: cannot read a call of layer {name!r}") from None
+    return args, kwargs
+
+
+def _written(value: Any, node: Node) -> Any:
+    """Return an argument of a call as data."""
+    if isinstance(value, dict):
+        return {str(key): _written(item, node) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_written(item, node) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        config = {"value": value.tolist(), "dtype": value.dtype.name}
+        return {"class_name": "__array__", "config": config}
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    raise NotImplementedError(
+        f"layer '{node.layer.name}' was called with an argument of type {type(value).__name__}, "
+        "which cannot be written down: give it to __init__ instead"
+    )
 
 
 def _tensors(output: Any) -> list[SymbolicTensor]:

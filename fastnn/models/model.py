@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastnn import missing
 from fastnn.graph import Node, SymbolicTensor, ancestors, by_depth, outer_nodes, replay
 from fastnn.layers import Activation, Input, InputLayer, Layer
-from fastnn.layers.eager import as_batch, run
+from fastnn.layers.eager import as_arrays, as_batch
 from fastnn.layers.operation import Operation
 from fastnn.training.trainer import Trainer
 
@@ -220,7 +220,9 @@ class Model(Trainer, Layer):
 
     # --- calling -------------------------------------------------------------------------
 
-    def __call__(self, inputs: Any, *, training: bool | None = None) -> Any:
+    def __call__(  # type: ignore[override]
+        self, inputs: Any, *, training: bool | None = None
+    ) -> Any:
         """Apply the model: to symbolic tensors (as a layer) or to arrays (computes at once).
 
         Parameters
@@ -307,9 +309,11 @@ class Model(Trainer, Layer):
         values = {id(t): batch for t, batch in zip(self.inputs, batches, strict=True)}
         for node in ancestors(self.outputs, until=self.inputs):
             given = [values[id(tensor)] for tensor in node.inputs]
-            made = run(node.layer, given if len(given) > 1 else given[0], training=True)
-            made = made if len(node.outputs) > 1 else [made]
-            for tensor, value in zip(node.outputs, made, strict=True):
+            made = as_arrays(node.layer.compute(given, training=True, call=node.call))
+            made = list(made.values()) if isinstance(made, dict) else made
+            for tensor, value in zip(
+                node.outputs, made if isinstance(made, list) else [made], strict=True
+            ):
                 values[id(tensor)] = value
         return self.pack_outputs([values[id(tensor)] for tensor in self.outputs])
 

@@ -163,7 +163,9 @@ class Sequential(Model):
         self.input_names, self.output_names = [start.node.layer.name], [end.node.layer.name]
         self.built = True
 
-    def __call__(self, inputs: Any, *, training: bool | None = None) -> Any:
+    def __call__(  # type: ignore[override]
+        self, inputs: Any, *, training: bool | None = None
+    ) -> Any:
         """Apply the model, see `Model.__call__`; builds it if need be."""
         if not self.inputs:
             import numpy as np

@@ -96,7 +96,7 @@ def random_backward(step, op, inputs, y, dy):
 
 
 def dropout(step, op, x):
-    return _drop(step, op, x) if step.training else x
+    return _drop(step, op, x)
 
 
 def dropout_backward(step, op, inputs, y, dy):
@@ -105,7 +105,12 @@ def dropout_backward(step, op, inputs, y, dy):
 
 def _drop(step, op, x):
     rate = op.attrs["rate"]
-    keep = keep_mask(x.shape, rate, seed=step.seed, step=step.number, stream=op.attrs["stream"])
+    where = {"seed": step.seed, "step": step.number, "stream": op.attrs["stream"]}
+    if step.training:
+        keep = keep_mask(x.shape, rate, **where)
+    else:  # each row of the data has its own numbers
+        keep = keep_mask((int(max(step.rows, default=-1)) + 1, *x.shape[1:]), rate, **where)
+        keep = keep[np.asarray(step.rows, np.int64)]
     return np.where(keep, x / (1 - rate), 0) if rate < 1 else np.zeros_like(x)
 
 

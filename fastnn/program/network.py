@@ -94,13 +94,14 @@ def _call(node: Node, inputs: list[Tensor], training: bool) -> list[Tensor]:
     untraceable = None
     if not layer.has_backward:
         try:
-            made = layer.compute(inputs, training=training)
+            made = layer.compute(inputs, training=training, call=node.call)
         except NotTraceable as error:
             untraceable = error.with_traceback(None)
         else:
+            made = list(made.values()) if isinstance(made, dict) else made
             return _checked(node, list(made) if isinstance(made, (list, tuple)) else [made])
     weights = [v for v, made_trainable in layer._weights if made_trainable]
-    operation = LayerOperation(layer, len(inputs) > 1, untraceable)
+    operation = LayerOperation(layer, len(inputs) > 1, untraceable, node.call)
     return [python(operation, inputs, weights, node.outputs[0].shape)]
 
 
