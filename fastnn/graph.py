@@ -44,6 +44,7 @@ SIGNS = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power",
     "floordiv": "floor_divide", "mod": "mod", "matmul": "matmul", "lt": "less",
     "le": "less_equal", "gt": "greater", "ge": "greater_equal", "neg": "negative",
+    "ne": "not_equal", "and": "logical_and", "or": "logical_or", "invert": "logical_not",
     "abs": "absolute", "getitem": "get_item",
 }  # fmt: skip
 """The function of ops for each of Python's operators."""
@@ -76,6 +77,13 @@ class SymbolicTensor:
         return len(self.shape)
 
     @property
+    def T(self) -> Any:
+        return OPERATORS["function"]("ops.transpose", (self,), {})
+
+    def __pos__(self) -> SymbolicTensor:
+        return self
+
+    @property
     def sample_shape(self) -> tuple[int, ...]:
         """The shape of one sample: without the batch axis."""
         return self.shape[1:]  # type: ignore[return-value]
@@ -97,8 +105,6 @@ class SymbolicTensor:
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         name = ufunc.__name__
-        if name in ("equal", "not_equal") and method == "__call__":
-            return name == "not_equal"  # tensors are equal if they are the same
         if method != "__call__":
             self._no_numbers()
         return OPERATORS["function"](f"np.{name}", inputs, kwargs)
@@ -132,7 +138,7 @@ def _operator(function: str, *, reflected: bool = False) -> Callable[..., Any]:
 
 for _sign, _function in SIGNS.items():
     setattr(SymbolicTensor, f"__{_sign}__", _operator(_function))
-    if _sign in ("add", "sub", "mul", "truediv", "pow", "floordiv", "mod", "matmul"):
+    if _sign in ("add", "sub", "mul", "truediv", "pow", "floordiv", "mod", "matmul", "and", "or"):
         setattr(SymbolicTensor, f"__r{_sign}__", _operator(_function, reflected=True))
 
 

@@ -440,7 +440,7 @@ ROWS: list[Row] = [
             x.var(-1, keepdims=True) + 1e-3) * COLUMN[: x.shape[-1]]),
 ]  # fmt: skip
 
-LEAVES = {"input", "constant", "rows", "variable"}
+LEAVES = {"input", "constant", "rows", "variable", "like"}
 LEAVES |= {"random", "dropout", "python", "take", "put"}  # of layers: engines have them as a whole
 """Operations without operands."""
 

@@ -110,6 +110,22 @@ def test_a_model_within_a_model():
     np.testing.assert_allclose(outer(X), np.tanh(by_hand(inner, X * 0.5)), rtol=1e-12)
 
 
+def test_infinite_constants_are_saved(tmp_path):
+    x = Input((3,))
+    model = Model(x, np.where(np.equal(x, 0), np.array([np.nan, 1.0, 2.0]), np.maximum(x, -np.inf)))
+    model.save(tmp_path / "m.npz")
+    found = load_model(tmp_path / "m.npz")(np.array([[1.0, 0.0, -3.0]]))
+    np.testing.assert_array_equal(found, [[1, 1, -3]])
+
+
+def test_what_has_no_batch_axis_says_where_to_put_it():
+    x = Input((3,))
+    with pytest.raises(ValueError, match="put what has none into a layer of your own, or a Lambda"):
+        x - ops.mean(x, axis=0, keepdims=True)
+    assert (x / np.linalg.norm(x, axis=1, keepdims=True)).shape == (None, 3)
+    assert (~(x > 0) & (x < 1)).shape == (None, 3)
+
+
 def test_what_cannot_be_an_argument():
     x = Input((3,))
     with pytest.raises(TypeError, match="takes tensors, numbers and arrays, got function"):

@@ -429,10 +429,13 @@ def test_what_works_on_arrays_only(name):
         getattr(ops, name)(*ON_ARRAYS[name])
 
 
-@pytest.mark.parametrize("name", ["zeros", "ones", "empty"])
-def test_as_many_rows_as_the_batch(name):
+@pytest.mark.parametrize(("name", "value"), [("zeros", 0), ("ones", 1), ("empty", 0)])
+def test_as_many_rows_as_the_batch(name, value):
+    made = getattr(ops, name)((ops.shape(x)[0], 3))
+    assert made.shape == ops.full((ops.shape(x)[0], 3), 2.0).shape == (None, 3)
+    assert made.args[0].attrs["value"] == value
     with pytest.raises(NotTraceable, match=rf"ops\.{name} of as many rows .* ops\.ones_like"):
-        getattr(ops, name)((ops.shape(x)[0], 3))
+        getattr(ops, name)((3, ops.shape(x)[0]))
 
 
 def test_other_refusals():

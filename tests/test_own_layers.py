@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from own_layers import LAYERS
+from own_layers import LAYERS, Block
 
 import fastnn
 from fastnn import Input, Model, Sequential, config, layers, models, ops, optimizers
@@ -228,3 +228,177 @@ def test_what_call_may_not_return():
         Nothing()(x)
     with pytest.raises(ValueError, match=r"it returned shape \(\)"):
         Total()(x)
+
+
+# --- what once went wrong --------------------------------------------------------------------
+
+
+def trained(make, engine="c", x=None):
+    """Return a model with a layer in its middle, and the gradients of one step."""
+    config.set_floatx("float64")
+    config.set_random_seed(3)
+    x = np.random.default_rng(0).normal(size=(7, 4)) if x is None else x
+    model = Sequential([Input(x.shape[1:]), make(), Flatten(), Dense(1)])
+    model.compile(optimizers.SGD(1.0), "mse", engine=engine)
+    before = model.get_weights()
+    model.train_on_batch(x, np.ones(7))
+    return model, [a - b for a, b in zip(before, model.get_weights(), strict=True)]
+
+
+class TwiceRead(layers.Layer):
+    """A weight that a product and a formula read."""
+
+    def build(self, input_shape):
+        self.w = self.add_weight((4, 4), "random_normal", name="w")
+
+    def call(self, inputs):
+        return inputs @ self.w + inputs @ (2 * self.w) + np.exp(self.w[0]) * inputs
+
+
+class Recurrent(layers.Layer):
+    """Zeros and weights as many as the batch has rows, and a product from the left."""
+
+    def build(self, input_shape):
+        self.token = self.add_weight((1, 4), "random_normal", name="token")
+        self.mix = self.add_weight((2, 4), "random_normal", name="mix")
+        self.cell = Dense(3)
+
+    def call(self, inputs):
+        rows = ops.shape(inputs)[0]
+        x = ops.concatenate([ops.broadcast_to(self.token, (rows, 1, 4)), inputs], axis=1)
+        x = ops.matmul(self.mix, x)
+        state = ops.zeros((rows, 3)) + ops.full((rows, 3), 0.5)
+        for t in range(2):
+            state = ops.tanh(self.cell(ops.concatenate([x[:, t], state], axis=-1)))
+        return state
+
+
+@pytest.mark.parametrize(
+    ("cls", "shape"), [(TwiceRead, (7, 4)), (Recurrent, (7, 3, 4))], ids=["twice", "recurrent"]
+)
+def test_both_engines_have_the_gradients_of(cls, shape):
+    x = np.random.default_rng(1).normal(size=shape)
+    _, first = trained(cls, "c", x)
+    _, second = trained(cls, "numpy", x)
+    assert all(np.any(g) for g in first)
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-13)
+
+
+class MadeBefore(layers.Layer):
+    def __init__(self, **kwargs):
+        self.inner = Dense(3)
+        super().__init__(**kwargs)
+
+    def call(self, inputs):
+        return self.inner(inputs)
+
+
+class MadeWithin(layers.Layer):
+    def call(self, inputs):
+        return Dense(3)(inputs)
+
+
+class ByHand(layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = Dense(3)
+
+    def call(self, inputs):
+        rows = ops.transpose(self.inner(inputs), (1, 0))
+        return rows[0][:, None] + rows[1][:, None]
+
+
+class Frozen(layers.Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.noise = iter(range(10**6))
+
+    def call(self, inputs):
+        return inputs + next(self.noise)
+
+
+def test_layers_within_are_found_or_asked_for():
+    model, _ = trained(MadeBefore)
+    assert len(model.trainable_weights) == 4
+    model, gradients = trained(lambda: Block(trainable=False))
+    assert not model.layers[0].trainable_weights and len(model.trainable_weights) == 2
+    assert [bool(np.any(g)) for g in gradients] == [False] * 4 + [True] * 2
+    with pytest.raises(ValueError, match=r"reads the weight 'dense.*', which is not one of the"):
+        trained(MadeWithin)
+    with pytest.raises(TypeError, match=r"'by_hand' cannot be trained through.*move the batch"):
+        trained(ByHand)
+
+
+def test_what_would_be_frozen_in_the_trace_is_an_error():
+    with pytest.raises(ValueError, match=r"'frozen': call\(\) gives another result each time"):
+        trained(Frozen)
+
+
+def test_a_call_that_runs_in_python_runs_once_a_batch():
+    class Counts(layers.Layer):
+        def build(self, input_shape):
+            self.n = self.add_weight((), "zeros", trainable=False, name="n")
+
+        def call(self, inputs):
+            self.n.assign_add(1.0)
+            float(self.n)
+            return inputs * 1
+
+    model = Sequential([Input((3,)), Counts()])
+    assert model.layers[0].n.numpy() == 0
+    for expected in (1, 2):
+        model.predict(np.ones((6, 3)), verbose=0)
+        assert model.layers[0].n.numpy() == expected
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_frozen_statistics_stay(nested, tmp_path):
+    norm = layers.BatchNormalization(name="norm")
+    x = Input((3,))
+    base = Sequential([Input((3,)), norm]) if nested else norm
+    model = Model(x, Dense(1)(base(x, training=False)))
+    model.compile(loss="mse")
+    model.save(tmp_path / "m.npz")
+    again = models.load_model(tmp_path / "m.npz")
+    for one in (model, again):
+        one.fit(np.full((6, 3), 5.0), np.ones(6), verbose=0)
+        weights = {v.path.rpartition("/")[2]: v.numpy() for v in one.weights}
+        assert not weights["moving_mean"].any()
+
+
+def test_a_class_of_ones_own_is_not_taken_for_a_built_in_one(tmp_path):
+    Own = type("Flatten", (layers.Layer,), {"call": lambda self, x: ops.reshape(x, (-1, 6)) * 2})
+    first, second = layers.Lambda(lambda x: x + 1), layers.Lambda(lambda x: x * 3)
+    model = Sequential([Input((3, 2)), Own(), first, second])
+    ones = np.ones((1, 3, 2))
+    assert (model(ones) == 9).all() and (models.clone_model(model)(ones) == 9).all()
+    model.save(tmp_path / "m.npz")
+    with pytest.raises(ValueError, match="'Flatten' is not fastnn's of this name"):
+        models.load_model(tmp_path / "m.npz")
+
+
+class HoldsAModel(layers.Layer):
+    def __init__(self):  # and takes nothing that all layers take
+        super().__init__()
+        self.net = Sequential([Input((3,)), Dense(3)])
+
+    def call(self, inputs):
+        return self.net(inputs)
+
+
+def test_a_layer_that_holds_a_model_is_loaded(tmp_path):
+    model = Sequential([Input((3,)), HoldsAModel()])
+    model.save(tmp_path / "m.npz")
+    again = models.load_model(tmp_path / "m.npz", custom_objects={"HoldsAModel": HoldsAModel})
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    np.testing.assert_array_equal(model(x), again(x))
+    assert again.layers[0].name == model.layers[0].name
+
+
+def test_a_changed_attribute_of_a_built_in_layer_counts():
+    layer = layers.Rescaling(2.0)
+    model = Sequential([Input((1,)), layer])
+    assert model.predict(np.ones((1, 1)), verbose=0) == 2
+    layer.scale = 5.0
+    assert model.predict(np.ones((1, 1)), verbose=0) == 5

@@ -27,17 +27,15 @@ from fastnn.missing import refuse
 from fastnn.ops.operation import INPUT
 from fastnn.ops.tensor import NotTraceable, Tensor
 from fastnn.random import streams
-from fastnn.variable import Variable, tracing
+from fastnn.variable import Variable, is_tracing, tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-Shape = tuple[int | None, ...]
+BASIC = frozenset({"name", "trainable", "dtype", "batch_input_shape"})
+"""Arguments that all layers take."""
 
-PRIVATE = frozenset({
-    "_losses", "_weights", "_sublayers", "_holders", "_calls", "_arguments", "_layers", "_stack",
-})  # fmt: skip
-"""Attributes of layers and models that are not the user's."""
+Shape = tuple[int | None, ...]
 
 _penalties: ContextVar[list[Any] | None] = ContextVar("penalties", default=None)
 """What layers add to the loss of the model that is being traced."""
@@ -97,6 +95,12 @@ class Layer(LayerWeights):
         For an argument that the layer does not know.
     """
 
+    _private = frozenset({
+        "_losses", "_weights", "_sublayers", "_holders", "_calls", "_arguments", "built",
+        "input_spec", "_traced",
+    })  # fmt: skip
+    _notes_changes = True
+    without_batch = ""  # advice if the output has no batch axis
     input_spec: InputSpec | None = None
     _build: Callable[[Any], None]
     _arguments: dict[str, Any]
@@ -115,9 +119,10 @@ class Layer(LayerWeights):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
+        held = {name: value for name, value in vars(self).items() if _may_hold(value)}
         self._weights = []
         self._sublayers = []
-        self._holders = {}
+        self._holders = {name: v for name, v in held.items() if name not in self._private}
         self._losses: list[Any] = []
         self._calls: list[weakref.ref[Node]] = []
         self.built = False
@@ -166,13 +171,12 @@ class Layer(LayerWeights):
                 f"take its place: use layer.{name}.assign(value)"
             )
         holders = vars(self).get("_holders")
-        if holders is not None and not name.startswith("__") and name not in PRIVATE:
-            if isinstance(value, (LayerWeights, list, tuple, dict)) and value is not self:
+        if holders is not None and not name.startswith("__") and name not in self._private:
+            if _may_hold(value) and value is not self:
                 holders[name] = value
             else:
                 holders.pop(name, None)
-            own = not type(self).__module__.startswith("fastnn.") and vars(self).get("built")
-            if own and name not in ("built", "input_spec") and differs(self, name, value):
+            if self._notes_changes and vars(self).get("built") and differs(self, name, value):
                 note_change()  # what the layer computes may depend on it
         super().__setattr__(name, value)
 
@@ -189,14 +193,27 @@ class Layer(LayerWeights):
         """
         several = isinstance(input_shape, list)
         shapes = input_shape if several else [input_shape]
+        untraceable = None
         if not self.has_backward:
             try:
                 return self._traced_shape(shapes)
-            except NotTraceable:
-                pass
+            except NotTraceable as error:
+                untraceable = error
         zeros = [np.zeros((1, *shape[1:]), self.dtype) for shape in shapes]
-        with np.errstate(all="ignore"):
-            output = np.asarray(self.call(zeros if several else zeros[0]))
+        before = [(v, v.numpy()) for v in self.weights if not v.trainable]
+        try:
+            with np.errstate(all="ignore"):
+                output = self.compute(zeros, training=False)
+            if untraceable is not None and isinstance(output, (list, tuple, dict)):
+                raise untraceable  # Python computes one output
+            output = np.asarray(output)
+        except Exception:
+            if untraceable is not None:
+                raise untraceable from None  # which says what to write instead
+            raise
+        finally:
+            for variable, value in before:  # it was only asked for its shape
+                variable.assign(value)
         if output.ndim == 0 or output.shape[0] != 1:
             raise ValueError(
                 f"{type(self).__name__} '{self.name}': call() must keep the batch axis; for a "
@@ -217,12 +234,12 @@ class Layer(LayerWeights):
     def _checked_shape(self, output: Any) -> tuple[int | None, ...]:
         if isinstance(output, Tensor) and output.batched and output.fold == 1:
             return output.shape
-        got = "nothing" if output is None else f"shape {np.shape(output)}"
-        if isinstance(output, Tensor):
-            got = f"shape {output.shape}"
+        got = f"shape {output.shape if isinstance(output, Tensor) else np.shape(output)}"
+        if output is None:
+            got = "nothing: has it a return?"
         raise ValueError(
             f"{type(self).__name__} '{self.name}': call() must keep the batch axis; it returned "
-            f"{got}"
+            f"{got}{self.without_batch}"
         )
 
     def call(self, inputs: Any) -> Any:
@@ -295,6 +312,14 @@ class Layer(LayerWeights):
             if takes_training(type(self)) and "training" not in kwargs:
                 return call(*args, training=training, **kwargs)
             return call(*args, **kwargs)
+        except TypeError as error:
+            if is_tracing() and "NoneType" in str(error) and not isinstance(error, NotTraceable):
+                raise TypeError(
+                    f"{type(self).__name__} '{self.name}': {error}: in call(), x.shape[0], the "
+                    "number of rows, is None; ops.shape(x)[0] is a tensor. Random numbers of the "
+                    "batch are random.normal(ops.shape(x)) of fastnn"
+                ) from error
+            raise
         finally:
             _training.reset(token)
 
@@ -456,13 +481,26 @@ class Layer(LayerWeights):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Layer:
         """Make a layer from what `get_config` returned."""
-        return cls(**config)
+        parameters = inspect.signature(cls.__init__).parameters.values()
+        if any(p.kind is p.VAR_KEYWORD for p in parameters):
+            return cls(**config)
+        taken = {p.name for p in parameters}  # an __init__ that leaves out what all layers take
+        layer = cls(**{k: v for k, v in config.items() if k in taken or k not in BASIC})
+        if "name" in config and "name" not in taken:
+            layer.name = config["name"]
+        if "trainable" in config and "trainable" not in taken:
+            layer.trainable = config["trainable"]
+        return layer
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_calls": []}  # weak references cannot be copied
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def _may_hold(value: Any) -> bool:
+    return isinstance(value, (LayerWeights, list, tuple, dict))
 
 
 def _is_symbolic(value: Any) -> bool:

@@ -40,6 +40,8 @@ def run_nested(
 
 def as_arrays(output: Any) -> Any:
     """Return what a call returned as an array, or the list or dict of arrays."""
+    if output is None:
+        raise ValueError("call() returned nothing: has it a return?")
     if isinstance(output, dict):
         return {key: np.asarray(one) for key, one in output.items()}
     if isinstance(output, (list, tuple)):

@@ -61,6 +61,10 @@ class Lambda(Layer):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "function": getattr(self.function, "__name__", type(self.function).__name__),
+            "function": name_of(self.function),
             "arguments": self.arguments,
         }
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    return getattr(function, "__name__", type(function).__name__)

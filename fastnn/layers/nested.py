@@ -63,5 +63,16 @@ def mapped(function: Callable[[Any], Any], value: Any, is_leaf: Callable[[Any], 
     return fill(structure, [function(leaf) for leaf in leaves])
 
 
+def state_training(nodes: Sequence[Any], training: bool) -> None:
+    """Let calls whose caller said nothing of training run as in one, or not."""
+    for node in nodes:
+        state_training(node.inner, training)
+        if node.call is None:
+            places = [Place(k) for k in range(len(node.inputs))]
+            node.call = Call((places if len(places) > 1 else places[0],), {}, training)
+        elif node.call.training is None:
+            node.call = Call(node.call.args, node.call.kwargs, training)
+
+
 def is_array(value: Any) -> bool:
     return isinstance(value, np.ndarray)

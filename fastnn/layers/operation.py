@@ -6,6 +6,7 @@ as data: the name of a function in the table here, and its arguments.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,6 +62,11 @@ class Operation(Layer):
         self._function = found
         self.built = True
 
+    without_batch = (
+        ": between the layers of a model all tensors have the batch as their first axis; put what "
+        "has none into a layer of your own, or a Lambda"
+    )
+
     @property
     def shown(self) -> str:
         """What a summary calls it: "GetItem" of ops.get_item."""
@@ -101,10 +107,12 @@ def encode(value: Any, tensors: list[SymbolicTensor]) -> Any:
         if not any(value is tensor for tensor in tensors):
             tensors.append(value)
         return {"tensor": next(k for k, tensor in enumerate(tensors) if tensor is value)}
+    if isinstance(value, np.generic):
+        value = value.item()
+    if type(value) is float and not math.isfinite(value):
+        return {"number": repr(value)}  # which JSON has not
     if value is None or type(value) in (bool, int, float, str):
         return value
-    if isinstance(value, np.generic):
-        return value.item()
     if value is Ellipsis:
         return {"ellipsis": True}
     if isinstance(value, slice):
@@ -114,7 +122,8 @@ def encode(value: Any, tensors: list[SymbolicTensor]) -> Any:
     if isinstance(value, tuple):
         return {"tuple": [encode(item, tensors) for item in value]}
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-        return {"array": value.tolist(), "dtype": value.dtype.name, "shape": list(value.shape)}
+        numbers = [encode(number, []) for number in value.ravel()]
+        return {"array": numbers, "dtype": value.dtype.name, "shape": list(value.shape)}
     if isinstance(value, (type, np.dtype)):
         return np.dtype(value).name
     raise TypeError(
@@ -131,13 +140,16 @@ def decode(value: Any, tensors: Any) -> Any:
         return value
     if "tensor" in value:
         return tensors[value["tensor"]]
+    if "number" in value:
+        return float(value["number"])
     if "ellipsis" in value:
         return Ellipsis
     if "slice" in value:
         return slice(*(decode(item, tensors) for item in value["slice"]))
     if "tuple" in value:
         return tuple(decode(item, tensors) for item in value["tuple"])
-    return np.array(value["array"], np.dtype(value["dtype"])).reshape(value["shape"])
+    numbers = [decode(number, tensors) for number in value["array"]]
+    return np.array(numbers, np.dtype(value["dtype"])).reshape(value["shape"])
 
 
 OPERATORS["function"] = record

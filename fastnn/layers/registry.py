@@ -14,8 +14,10 @@ _LOOKUP = lookup.Lookup("layer", CLASSES)
 
 
 def serialize(layer: Layer) -> dict[str, Any]:
-    """Return a layer as data: ``{"class_name": ..., "config": {...}}``."""
-    return lookup.serialize(layer)
+    """Return a layer as data: ``{"class_name": ..., "config": {...}}``; own classes are marked."""
+    data = lookup.serialize(layer)
+    own = not type(layer).__module__.startswith("fastnn.")
+    return {**data, "registered_name": f"Custom>{data['class_name']}"} if own else data
 
 
 def deserialize(data: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Layer:
@@ -33,7 +35,10 @@ def deserialize(data: dict[str, Any], custom_objects: dict[str, Any] | None = No
         If the class is unknown, or its arguments do not fit.
     """
     name = data.get("class_name") if isinstance(data, dict) else None
+    own = isinstance(data, dict) and str(data.get("registered_name")).startswith("Custom>")
     try:
+        if own and name in CLASSES and name not in (custom_objects or {}):
+            raise ValueError(f"layer {name!r} is not fastnn's of this name, but one of your own")
         cls = _LOOKUP.find(name, custom_objects)
     except ValueError as error:
         raise ValueError(

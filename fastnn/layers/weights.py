@@ -139,9 +139,15 @@ class LayerWeights:
             found.update((id(v), v) for v in layer.weights)
         return list(found.values())
 
-    def named_layers(self) -> list[tuple[str, Layer]]:
-        """Return the layers within: those of a model, and those in attributes by their places."""
-        found = [(layer.name, layer) for layer in self._sublayers]
+    def named_layers(self, *, by_place: bool = False) -> list[tuple[str, Layer]]:
+        """Return the layers within: those of a model, and those in attributes by their places.
+
+        `by_place`: those of a model, too; a model within a layer is made anew, with other names.
+        """
+        found = [
+            (f"layer_{k}" if by_place else layer.name, layer)
+            for k, layer in enumerate(self._sublayers)
+        ]
         pending = [(name, value) for name, value in self._holders.items()][::-1]
         while pending:
             name, item = pending.pop()
@@ -160,7 +166,7 @@ class LayerWeights:
 
     def name_weights(self, path: str) -> None:
         """Let the weights of layers in attributes be named after their places, below a path."""
-        for name, layer in self.named_layers():
+        for name, layer in self.named_layers(by_place=True):
             for variable, _ in layer._weights:
                 variable.path = f"{path}/{name}/{variable.name}"
             layer.name_weights(f"{path}/{name}")
@@ -177,11 +183,17 @@ class LayerWeights:
 
     @property
     def trainable_weights(self) -> list[Variable]:
-        return [v for v in self.weights if v.trainable]
+        if self._holders and not self._sublayers and not self._trainable:
+            return []  # whatever the layers in its attributes say
+        found = {id(v): v for v, _ in self._weights if v.trainable}
+        for layer in self.direct_layers():
+            found.update((id(v), v) for v in layer.trainable_weights)
+        return list(found.values())
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
-        return [v for v in self.weights if not v.trainable]
+        trainable = {id(v) for v in self.trainable_weights}
+        return [v for v in self.weights if id(v) not in trainable]
 
     trainable_variables = trainable_weights
     non_trainable_variables = non_trainable_weights

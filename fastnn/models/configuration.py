@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnn.layers import CLASSES, InputLayer, Layer, deserialize, serialize
+from fastnn.layers import CLASSES, InputLayer, Lambda, Layer, deserialize, serialize
+from fastnn.layers.lambda_layer import name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -217,11 +218,18 @@ def clone_model(model: Model, custom_objects: dict[str, Any] | None = None) -> M
 
     Layers of your own classes are found without `custom_objects`.
     """
-    own = {type(layer).__name__: type(layer) for layer in _all_layers(model)}
-    own = {name: cls for name, cls in own.items() if name not in CLASSES}
+    layers = _all_layers(model)
+    own: dict[str, Any] = {type(layer).__name__: type(layer) for layer in layers}
+    own = {name: cls for name, cls in own.items() if CLASSES.get(name) is not cls}
+    lambdas = [layer for layer in layers if isinstance(layer, Lambda)]
+    own.update((name_of(layer.function), layer.function) for layer in lambdas)
     data = serialize_model(model)
     own.setdefault(data["class_name"], type(model))
-    return model_from_config(data, {**own, **(custom_objects or {})})
+    clone = model_from_config(data, {**own, **(custom_objects or {})})
+    found = [layer for layer in _all_layers(clone) if isinstance(layer, Lambda)]
+    for layer, original in zip(found, lambdas, strict=True):  # several may have one name
+        layer.function = original.function
+    return clone
 
 
 def _all_layers(model: Layer) -> list[Layer]:

@@ -399,7 +399,7 @@ def _weights(model: Layer) -> tuple[dict[str, Variable], dict[str, dict[str, Any
     attributes: dict[str, dict[str, Any]] = {}
     seen: set[int] = set()
 
-    def walk(layer: Layer, place: str) -> None:
+    def walk(layer: Layer, place: str, by_place: bool = False) -> None:
         attributes[place] = {"class_name": type(layer).__name__}
         taken: set[str] = set()
 
@@ -413,10 +413,10 @@ def _weights(model: Layer) -> tuple[dict[str, Variable], dict[str, dict[str, Any
             if id(variable) not in seen:
                 seen.add(id(variable))
                 weights[unique(variable.name)] = variable
-        for name, inner in layer.named_layers():
+        for name, inner in layer.named_layers(by_place=by_place):
             if id(inner) not in seen:
                 seen.add(id(inner))
-                walk(inner, unique(name))
+                walk(inner, unique(name), by_place or not layer._sublayers)
 
     walk(model, "layers")
     return weights, attributes

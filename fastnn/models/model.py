@@ -8,6 +8,7 @@ from fastnn import missing
 from fastnn.graph import Node, SymbolicTensor, ancestors, by_depth, outer_nodes, replay
 from fastnn.layers import Activation, Input, InputLayer, Layer
 from fastnn.layers.eager import as_arrays, as_batch
+from fastnn.layers.nested import state_training
 from fastnn.layers.operation import Operation
 from fastnn.training.trainer import Trainer
 
@@ -45,6 +46,8 @@ class Model(Trainer, Layer):
     """
 
     takes_custom_objects = True
+    _private = Layer._private | {"_layers", "_stack", "_inputs_struct", "_outputs_struct"}
+    _notes_changes = False
 
     inputs: list[SymbolicTensor]
     outputs: list[SymbolicTensor]
@@ -238,7 +241,7 @@ class Model(Trainer, Layer):
         values = self._arrange(inputs)
         symbolic = [isinstance(value, SymbolicTensor) for value in values]
         if all(symbolic):
-            return self._replay(values)
+            return self._replay(values, training)
         if any(symbolic):
             raise TypeError(
                 f"Model '{self.name}' got arrays and symbolic tensors together: pass either kind"
@@ -281,7 +284,7 @@ class Model(Trainer, Layer):
                     f"{tuple(shape)}: check Input(shape=...)"
                 )
 
-    def _replay(self, tensors: list[SymbolicTensor]) -> Any:
+    def _replay(self, tensors: list[SymbolicTensor], training: bool | None = None) -> Any:
         """Record the model's calls again on other tensors, within one node."""
         self._check_shapes([tensor.shape for tensor in tensors])
         values = {id(mine): given for mine, given in zip(self.inputs, tensors, strict=True)}
@@ -294,7 +297,10 @@ class Model(Trainer, Layer):
                 made = Activation("linear", name=f"{self.name}_{len(outputs)}")(made)
                 inner.append(made.node)
             outputs.append(made)
-        self.remember(Node(self, tensors, outputs, inner=inner))
+        node = Node(self, tensors, outputs, inner=inner)
+        if training is not None:
+            state_training([node], bool(training))
+        self.remember(node)
         return self.pack_outputs(outputs)
 
     def _compute_in_training(self, arrays: list[Any]) -> Any:

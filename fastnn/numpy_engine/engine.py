@@ -13,7 +13,7 @@ from fastnn.numpy_engine.updates import update
 from fastnn.operations import ACCUMULATE, OVERWRITE, SKIP
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from fastnn.operations import Operation
     from fastnn.program import Program
@@ -254,6 +254,7 @@ class Engine:
     @quiet
     def backward(self, n: int) -> None:
         """Compute all gradients of the batch, from the losses back to the variables."""
+        products = []  # they add to a variable's gradient after all else
         for op in self.program.backward:
             if op.kind == "segment_backward":
                 self._segment_backward(op, n)
@@ -263,12 +264,13 @@ class Engine:
             dinputs, dparams = BACKWARD[op.kind](self._step, op, inputs, y, dy)
             for i, mode, dx in zip(op.inputs, op.input_modes, dinputs, strict=True):
                 self._contribute(i, n, mode, dx)
-            for variable, mode, dw in zip(op.params, op.param_modes, dparams, strict=True):
-                if mode == OVERWRITE:
-                    self.parameter_gradient(variable)[...] = dw
-                elif mode == ACCUMULATE:
-                    self.parameter_gradient(variable)[...] += dw
-
+            made = zip(op.params, op.param_modes, dparams, strict=True)
+            if op.kind == "dense_backward":
+                products.append(made)
+            else:
+                self._contribute_parameters(made)
+        for made in products:
+            self._contribute_parameters(made)
         self._assign()
 
     def _segment_backward(self, op: Operation, n: int) -> None:
@@ -278,7 +280,10 @@ class Engine:
         for i, mode, dx in zip(op.inputs, op.input_modes, dinputs, strict=True):
             shape = self.value(i, n).shape
             self._contribute(i, n, mode, None if dx is None else np.broadcast_to(dx, shape))
-        for variable, mode, dw in zip(op.params, op.param_modes, dparams, strict=True):
+        self._contribute_parameters(zip(op.params, op.param_modes, dparams, strict=True))
+
+    def _contribute_parameters(self, made: Iterable[tuple[Variable, int, Any]]) -> None:
+        for variable, mode, dw in made:
             if mode == OVERWRITE:
                 self.parameter_gradient(variable)[...] = dw
             elif mode == ACCUMULATE:

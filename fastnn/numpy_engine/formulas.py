@@ -54,6 +54,8 @@ class Values:
             value = tensor.attrs["value"]
         elif name == "rows":
             value = self.n
+        elif name == "like":
+            return np.broadcast_to(np.zeros((), self.dtype), (self.n, *tensor.sample))
         elif name == "variable":
             value = tensor.attrs["variable"].value
         else:

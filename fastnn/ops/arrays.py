@@ -20,8 +20,10 @@ from fastnn.ops.operation import (
     arrays_only,
     as_array,
     as_ndarray,
+    as_tensor,
     computed,
     holds_tensor,
+    of_batch,
     of_floatx,
 )
 from fastnn.ops.tensor import NotTraceable, Tensor, where
@@ -101,23 +103,44 @@ def _lengths(shape: Any, who: str) -> tuple[int, ...]:
     return tuple(int(d) for d in shape) if isinstance(shape, (tuple, list)) else (int(shape),)
 
 
-def zeros(shape: Any, dtype: Any = None) -> np.ndarray:
+def _is_of_batch(shape: Any) -> bool:
+    """Whether a shape begins with the number of rows of the batch: (ops.shape(x)[0], 3)."""
+    lengths = shape if isinstance(shape, (list, tuple)) else (shape,)
+    first = lengths[0] if lengths else 0
+    return isinstance(first, Tensor) and first.op.name == "rows" and not holds_tensor(lengths[1:])
+
+
+def _of_batch(value: Any, shape: Any) -> Any:
+    lengths = shape if isinstance(shape, (list, tuple)) else (shape,)
+    dtype = lengths[0].dtype
+    return shapes.broadcast_like(as_tensor(value, dtype), of_batch(lengths, dtype))
+
+
+def zeros(shape: Any, dtype: Any = None) -> Any:
     """Return an array of zeros."""
+    if _is_of_batch(shape):
+        return _of_batch(0.0, shape)
     return np.zeros(_lengths(shape, "zeros"), standardize_dtype(dtype))
 
 
-def ones(shape: Any, dtype: Any = None) -> np.ndarray:
+def ones(shape: Any, dtype: Any = None) -> Any:
     """Return an array of ones."""
+    if _is_of_batch(shape):
+        return _of_batch(1.0, shape)
     return np.ones(_lengths(shape, "ones"), standardize_dtype(dtype))
 
 
-def empty(shape: Any, dtype: Any = None) -> np.ndarray:
+def empty(shape: Any, dtype: Any = None) -> Any:
     """Return an array that is about to be filled; here it begins with zeros."""
+    if _is_of_batch(shape):
+        return _of_batch(0.0, shape)
     return np.zeros(_lengths(shape, "empty"), standardize_dtype(dtype))
 
 
-def full(shape: Any, fill_value: Any, dtype: Any = None) -> np.ndarray:
+def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     """Return an array of one value, or of an array that broadcasts to the shape."""
+    if _is_of_batch(shape):
+        return _of_batch(fill_value, shape)
     lengths = _lengths(shape, "full")
     if isinstance(fill_value, Tensor):
         raise NotTraceable(f"{where()}ops.full of a tensor: use ops.full_like or arithmetic")

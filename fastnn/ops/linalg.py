@@ -63,6 +63,9 @@ def matmul(x1: Any, x2: Any) -> Any:
         a, b = as_array(x1), as_array(x2)
         return of_floatx(np.matmul(a, b), a, b)
     a, b = _tensors(x1, x2)
+    if b.batched and not a.batched and a.ndim == 2 and b.ndim == 3:  # a b = (b' a')'
+        turned = _matmul(shapes.swapaxes(b, -1, -2), shapes.transpose(a))
+        return shapes.swapaxes(turned, -1, -2)
     if b.ndim == 1 and not b.batched:  # a vector
         return shapes.squeeze(_matmul(a, shapes.expand_dims(b, -1)), -1)
     return _matmul(a, b)

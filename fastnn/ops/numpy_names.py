@@ -381,7 +381,8 @@ LINALG: dict[str, Any] = {
 def names() -> set[str]:
     """Return the names of NumPy's functions that tensors have."""
     same = {name for name in ops.__all__ if hasattr(np, name)}
-    return {name for name in (*UFUNCS, *FUNCTIONS, *RENAMED, *same) if hasattr(np, name)}
+    plain = {name for name in (*UFUNCS, *FUNCTIONS, *RENAMED, *same) if hasattr(np, name)}
+    return plain | {f"linalg.{name}" for name in LINALG if hasattr(np.linalg, name)}
 
 
 def function_of(name: str) -> Any:
@@ -390,7 +391,8 @@ def function_of(name: str) -> Any:
     def call(*args: Any, **kwargs: Any) -> Any:
         if name in UFUNCS:
             return _ufunc(name)(*args, **kwargs)
-        return call_function(getattr(np, name), args, kwargs)
+        *module, own = name.split(".")
+        return call_function(getattr(np.linalg if module else np, own), args, kwargs)
 
     return call
 

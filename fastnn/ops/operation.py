@@ -94,6 +94,15 @@ PYTHON = Op("python", _no_numpy, lambda: ((), 1), None)
 """What only Python can compute, of inputs and weights; attrs: operation, inputs (their number)."""
 
 
+LIKE = Op("like", _no_numpy, lambda: ((), 1), None)
+"""Nothing but a shape with a batch axis, for what has its shape."""
+
+
+def of_batch(lengths: Sequence[Any], dtype: str) -> Tensor:
+    """Return a tensor that has a shape alone: the first length is that of the batch."""
+    return Tensor(LIKE, (), {}, (None, *(int(d) for d in lengths[1:])), 1, dtype)
+
+
 def constant(value: Any, dtype: str) -> Tensor:
     """Return a tensor of numbers that never change; arrays are copied."""
     array = np.array(value, dtype=np.float64)  # a copy

@@ -16,6 +16,7 @@ from fastnn.ops.operation import (
     broadcast,
     constant,
     holds_tensor,
+    of_batch,
     recorded,
     rows,
 )
@@ -310,11 +311,9 @@ def broadcast_to(x: Any, shape: Any) -> Any:
         lengths = tuple(None if isinstance(d, Tensor) else d for d in shape)
         like = Tensor(INPUT, (), {}, lengths, 1, dtype)
         x = as_tensor(x, dtype)
-        if lengths and lengths[0] is None and not x.batched:
-            raise NotTraceable(
-                f"{where()}broadcast_to a batch: numbers meet every row by themselves; leave it out"
-            )
         broadcast(x, like)
+        if lengths and lengths[0] is None and not x.batched:
+            return broadcast_like(x, of_batch(lengths, dtype))
         return _repeat_to(x, lengths)
     return np.broadcast_to(as_ndarray(x), tuple(shape))
 

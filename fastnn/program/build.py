@@ -10,8 +10,9 @@ from fastnn.layers.python import takes_training
 from fastnn.program.backward import derive_backward, fuse_activations
 from fastnn.program.builder import Builder
 from fastnn.program.definition import Program
+from fastnn.program.derive import ancestors as derive_ancestors
 from fastnn.program.lowering import lower
-from fastnn.program.network import trace_network
+from fastnn.program.network import is_built_in, trace_network
 from fastnn.program.scoring import attach
 from fastnn.program.segments import emit_segments
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from fastnn.losses import Loss
     from fastnn.metrics import Metric
     from fastnn.optimizers import Optimizer
+    from fastnn.program.network import Network
 
 
 def build(
@@ -85,6 +87,7 @@ def build(
     layers = _collect(program, inputs, outputs)
     training = optimizer is not None if training is None else training
     network = trace_network(inputs, outputs, dtype, training=training)
+    _refuse_strangers(network, program)
     ends, penalties = lower(network, builder)
     program.outputs = [tensor.index for tensor in ends]
     program.inputs = list(range(len(inputs)))
@@ -113,10 +116,10 @@ def build(
         derive_backward(program, builder, scoring, fuse=fuse)
     scoring.emit(_compact(program, builder, scoring.read()))
     emit_segments(program)
-    own = any(not type(layer).__module__.startswith("fastnn.") for layer in layers)
+    own = not all(is_built_in(type(layer)) for layer in layers)
 
     def is_current() -> bool:
-        if own and trace_network(inputs, outputs, dtype, training=training) != network:
+        if own and trace_network(inputs, outputs, dtype, training=training, again=True) != network:
             return False
         return scoring.retraced()
 
@@ -159,6 +162,20 @@ def _collect(
             if id(variable) in trainable:
                 program.trainable.append(variable)
     return list(layers.values())
+
+
+def _refuse_strangers(network: Network, program: Program) -> None:
+    """Raise ValueError for a weight that layers read and that the model does not know."""
+    known = {id(variable) for variable in program.variables}
+    for tensor in derive_ancestors(network.roots):
+        variable = tensor.attrs.get("variable")
+        if variable is not None and variable.trainable and id(variable) not in known:
+            raise ValueError(
+                f"Layer '{tensor.layer}' reads the weight '{variable.path}', which is not one of "
+                "the model's, so it would be neither trained nor saved: make it, or the layer "
+                "it belongs to, in __init__ or build, and keep it in an attribute, or in a list or "
+                "a dict there"
+            )
 
 
 def _compact(program: Program, builder: Builder, read: set[int]) -> dict[int, int]:

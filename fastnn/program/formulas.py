@@ -110,7 +110,7 @@ def _text(tensor: Tensor, args: Sequence[str]) -> str:
     if name == "input":
         kind, index = tensor.attrs["source"]
         return {"tensor": "t", "target": "y", "weights": "w", "gradient": "dt"}[kind] + str(index)
-    if name == "rows":
+    if name in ("rows", "like"):
         return "n"
     if name == "variable":
         return tensor.attrs["variable"].path

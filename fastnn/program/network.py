@@ -9,7 +9,7 @@ from fastnn import ops
 from fastnn.graph import ancestors
 from fastnn.layers.base import penalties
 from fastnn.layers.python import LayerOperation, python
-from fastnn.ops.operation import INPUT, as_tensor
+from fastnn.ops.operation import INPUT, PYTHON, as_tensor
 from fastnn.ops.tensor import NotTraceable, Tensor, within
 from fastnn.program.simplify import simplify
 from fastnn.program.trace import structure
@@ -44,8 +44,13 @@ class Network:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Network) and self._structure() == other._structure()
 
+    @property
+    def roots(self) -> list[Tensor]:
+        """All that is to be computed."""
+        return [*self.outputs, *self.assigned.values(), *self.penalties]
+
     def _structure(self) -> Any:
-        found = structure([*self.outputs, *self.assigned.values(), *self.penalties])
+        found = structure(self.roots)
         return found, [id(variable) for variable in self.assigned]
 
 
@@ -55,14 +60,48 @@ def trace_network(
     dtype: str,
     *,
     training: bool,
+    again: bool = False,
 ) -> Network:
-    """Trace the graph between `inputs` and `outputs`.
+    """Trace the graph between `inputs` and `outputs`; with layers of one's own twice.
+
+    What they draw or read anew at each call would be frozen in the trace. `again`: it has been
+    traced before, and is not asked whether it gives the same twice.
 
     Raises
     ------
     ValueError
-        If the outputs depend on an input that is not given.
+        If the outputs depend on an input that is not given, or a call gives another result each
+        time.
     """
+    found = _traced(inputs, outputs, dtype, training)
+    nodes = ancestors(outputs, inputs)
+    if again or all(is_built_in(type(node.layer)) for node in nodes):
+        return found
+    if _traced(inputs, outputs, dtype, training) == found:
+        return found
+    for node in nodes:  # which of them is it?
+        if not is_built_in(type(node.layer)):
+            one = [_traced(node.inputs, node.outputs, dtype, training) for _ in range(2)]
+            if one[0] != one[1]:
+                raise ValueError(
+                    f"{type(node.layer).__name__} '{node.layer.name}': call() gives another "
+                    "result each time: it is traced once, and numbers of np.random, the clock or "
+                    "a counter would stay the same for all batches. For random numbers use "
+                    "random.normal(ops.shape(x)) of fastnn, for what changes a weight and assign"
+                )
+    return found
+
+
+def is_built_in(cls: type) -> bool:
+    return cls.__module__.startswith("fastnn.")
+
+
+def _traced(
+    inputs: Sequence[SymbolicTensor],
+    outputs: Sequence[SymbolicTensor],
+    dtype: str,
+    training: bool,
+) -> Network:
     leaves = [
         Tensor(INPUT, (), {"source": ("input", k)}, (None, *x.sample_shape), 1, dtype)
         for k, x in enumerate(inputs)
@@ -76,8 +115,13 @@ def trace_network(
                     f"The outputs depend on the input '{node.layer.name}', which is not among the "
                     f"model's inputs ({names}): add it to inputs="
                 )
+            before, count = dict(assigned), len(added)
             with within(node.layer.name):
                 made = _call(node, [values[id(x)] for x in node.inputs], training)
+            if any(tensor.op is PYTHON for tensor in made):  # it does these things itself
+                assigned.clear()
+                assigned.update(before)
+                del added[count:]
             for symbolic, tensor in zip(node.outputs, made, strict=True):
                 values[id(symbolic)] = tensor
     ends = [values[id(x)] for x in outputs]
@@ -101,6 +145,8 @@ def _call(node: Node, inputs: list[Tensor], training: bool) -> list[Tensor]:
             made = list(made.values()) if isinstance(made, dict) else made
             return _checked(node, list(made) if isinstance(made, (list, tuple)) else [made])
     weights = [v for v, made_trainable in layer._weights if made_trainable]
+    if untraceable is not None:  # nothing trains those of the layers within, either
+        weights = [*layer.trainable_weights]
     operation = LayerOperation(layer, len(inputs) > 1, untraceable, node.call)
     return [python(operation, inputs, weights, node.outputs[0].shape)]
 

@@ -22,7 +22,7 @@ from fastnn.program.derive import ancestors
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-LEAVES = frozenset({"input", "constant", "rows", "variable"})
+LEAVES = frozenset({"input", "constant", "rows", "variable", "like"})
 
 
 def simplify(outputs: Iterable[Tensor], *, lower: bool = False) -> list[Tensor]:
