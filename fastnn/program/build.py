@@ -12,7 +12,7 @@ from fastnn.program.builder import Builder
 from fastnn.program.definition import Program
 from fastnn.program.derive import ancestors as derive_ancestors
 from fastnn.program.lowering import lower
-from fastnn.program.network import is_built_in, trace_network
+from fastnn.program.network import is_built_in, require_repeatable, trace_network
 from fastnn.program.scoring import attach
 from fastnn.program.segments import emit_segments
 
@@ -88,6 +88,7 @@ def build(
     training = optimizer is not None if training is None else training
     network = trace_network(inputs, outputs, dtype, training=training)
     _refuse_strangers(network, program)
+    require_repeatable(network, inputs, outputs, dtype, training=training)
     ends, penalties = lower(network, builder)
     program.outputs = [tensor.index for tensor in ends]
     program.inputs = list(range(len(inputs)))
@@ -119,7 +120,7 @@ def build(
     own = not all(is_built_in(type(layer)) for layer in layers)
 
     def is_current() -> bool:
-        if own and trace_network(inputs, outputs, dtype, training=training, again=True) != network:
+        if own and trace_network(inputs, outputs, dtype, training=training) != network:
             return False
         return scoring.retraced()
 

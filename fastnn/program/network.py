@@ -60,48 +60,14 @@ def trace_network(
     dtype: str,
     *,
     training: bool,
-    again: bool = False,
 ) -> Network:
-    """Trace the graph between `inputs` and `outputs`; with layers of one's own twice.
-
-    What they draw or read anew at each call would be frozen in the trace. `again`: it has been
-    traced before, and is not asked whether it gives the same twice.
+    """Trace the graph between `inputs` and `outputs`.
 
     Raises
     ------
     ValueError
-        If the outputs depend on an input that is not given, or a call gives another result each
-        time.
+        If the outputs depend on an input that is not given.
     """
-    found = _traced(inputs, outputs, dtype, training)
-    nodes = ancestors(outputs, inputs)
-    if again or all(is_built_in(type(node.layer)) for node in nodes):
-        return found
-    if _traced(inputs, outputs, dtype, training) == found:
-        return found
-    for node in nodes:  # which of them is it?
-        if not is_built_in(type(node.layer)):
-            one = [_traced(node.inputs, node.outputs, dtype, training) for _ in range(2)]
-            if one[0] != one[1]:
-                raise ValueError(
-                    f"{type(node.layer).__name__} '{node.layer.name}': call() gives another "
-                    "result each time: it is traced once, and numbers of np.random, the clock or "
-                    "a counter would stay the same for all batches. For random numbers use "
-                    "random.normal(ops.shape(x)) of fastnn, for what changes a weight and assign"
-                )
-    return found
-
-
-def is_built_in(cls: type) -> bool:
-    return cls.__module__.startswith("fastnn.")
-
-
-def _traced(
-    inputs: Sequence[SymbolicTensor],
-    outputs: Sequence[SymbolicTensor],
-    dtype: str,
-    training: bool,
-) -> Network:
     leaves = [
         Tensor(INPUT, (), {"source": ("input", k)}, (None, *x.sample_shape), 1, dtype)
         for k, x in enumerate(inputs)
@@ -130,6 +96,35 @@ def _traced(
     found = simplify([*ends, *states, *totals])
     n, m = len(ends), len(ends) + len(states)
     return Network(leaves, found[:n], dict(zip(assigned, found[n:m], strict=True)), found[m:])
+
+
+def require_repeatable(
+    network: Network,
+    inputs: Sequence[SymbolicTensor],
+    outputs: Sequence[SymbolicTensor],
+    dtype: str,
+    *,
+    training: bool,
+) -> None:
+    """Raise ValueError if a call gives another result each time: it would be frozen in a trace."""
+    nodes = [n for n in ancestors(outputs, inputs) if not is_built_in(type(n.layer))]
+    if not nodes or trace_network(inputs, outputs, dtype, training=training) == network:
+        return
+    for node in nodes:  # which of them is it?
+        first, second = (
+            trace_network(node.inputs, node.outputs, dtype, training=training) for _ in range(2)
+        )
+        if first != second:
+            raise ValueError(
+                f"{type(node.layer).__name__} '{node.layer.name}': call() gives another result "
+                "each time: it is traced once, and numbers of np.random, the clock or a counter "
+                "would stay the same for all batches. For random numbers use "
+                "random.normal(ops.shape(x)) of fastnn, for what changes a weight and assign"
+            )
+
+
+def is_built_in(cls: type) -> bool:
+    return cls.__module__.startswith("fastnn.")
 
 
 def _call(node: Node, inputs: list[Tensor], training: bool) -> list[Tensor]:
