@@ -402,3 +402,29 @@ def test_a_changed_attribute_of_a_built_in_layer_counts():
     assert model.predict(np.ones((1, 1)), verbose=0) == 2
     layer.scale = 5.0
     assert model.predict(np.ones((1, 1)), verbose=0) == 5
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_state_that_every_call_changes(engine, threads):
+    class Counts(layers.Layer):
+        def build(self, input_shape):
+            self.n = self.add_weight((), "zeros", trainable=False, dtype="float64", name="n")
+
+        def call(self, inputs):
+            self.n.assign_add(1.0)
+            return inputs + 0 * self.n
+
+    fastnn.set_num_threads(threads)
+    try:
+        model = Sequential([Input((3,)), Dense(400), Counts(), Dense(1)])
+        model.compile(optimizers.SGD(0.0), "mse", engine=engine)
+        x = np.ones((64, 3))
+        model.fit(x, x[:, :1], batch_size=16, verbose=0)
+        assert model.layers[1].n.numpy() == 4
+        model.evaluate(x, x[:, :1], batch_size=8, verbose=0)
+        assert model.layers[1].n.numpy() == 12
+        model.predict(x, verbose=0)
+        assert model.layers[1].n.numpy() == 13
+    finally:
+        fastnn.set_num_threads(0)

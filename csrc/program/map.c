@@ -101,11 +101,12 @@ void FN(fnn_map)(worker *w, const fnn_op *op) {
   real **registers = (real **)(void *)(w->scratch + map->slots * map->slot);
   const int train = w->job->mode == FNN_TRAIN;
   enter(w, map->alone || (map->waits && !w->in_parts) ? WHOLE : ROWS);
-  if (!map->alone)
+  if (!map->alone) {
     w->since = ROWS;
-  else if (w->thread)
+    w->values_visible = 0;
+  } else if (w->thread) {
     return;
-  w->values_visible = 0;
+  }
   for (size_t k = 0; k < map->n_registers; k++)
     if (!map->registers[k].batched)
       registers[k] = bind_whole(w, map, &map->registers[k]);

@@ -147,6 +147,28 @@ static uint32_t half_of(fnn_random random, uint64_t element) {
   return word_of(random, element / 2) >> 16 * (element % 2) & 0xffff;
 }
 
+/* Exactly the middle of the part of (0, 1) that a word's upper bits name. */
+static void uniform_numbers(void) {
+  static const uint64_t firsts[] = {0, 1, 62, 127, 4294967290u * 4, 34359738369u};
+  const fnn_random random = {123456789012345u, 77, 3};
+  for (size_t f = 0; f < COUNT(firsts); f++)
+    for (size_t s = 0; s < COUNT(SIZES); s++) {
+      const size_t n = SIZES[s];
+      label("uniform from %llu n=%zu", (unsigned long long)firsts[f], n);
+      FOR_TABLES {
+        real *y = output(0, n);
+        k->uniform(y, random, firsts[f], n);
+        agree(y, n);
+        for (size_t i = 0; i < n; i++) {
+          const uint32_t word = word_of(random, firsts[f] + i);
+          const double want = sizeof(real) == 4 ? (double)((word >> 9) * 2 + 1) / 16777216
+                                                : ((double)word * 2 + 1) / 8589934592;
+          check((double)y[i] == want, "%a, not %a", (double)y[i], want);
+        }
+      }
+    }
+}
+
 static void dropout(void) {
   static const uint64_t firsts[] = {0, 1, 62, 127, 4294967290u * 8, 34359738369u};
   static const double rates[] = {0, 0.3, 0.5, 0.999, 1};
@@ -245,6 +267,7 @@ static void cases(void) {
   sums_of_rows();
   multiply_adds();
   known_words();
+  uniform_numbers();
   dropout();
   shuffle();
   conversions();
