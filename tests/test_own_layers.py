@@ -428,3 +428,27 @@ def test_a_state_that_every_call_changes(engine, threads):
         assert model.layers[1].n.numpy() == 13
     finally:
         fastnn.set_num_threads(0)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_layers_add_is_loss_enough(engine):
+    class Centre(layers.Layer):
+        def build(self, input_shape):
+            self.w = self.add_weight((input_shape[-1],), "zeros", name="w")
+
+        def call(self, inputs):
+            self.add_loss(ops.mean(ops.square(inputs - self.w)))
+            return inputs
+
+    config.set_floatx("float64")
+    x = np.random.default_rng(0).normal(3, 1, (100, 4))
+    model = Sequential([Input((4,)), Centre()])
+    model.compile(optimizers.SGD(0.5), engine=engine)
+    history = model.fit(x, epochs=60, batch_size=100, verbose=0).history
+    np.testing.assert_allclose(model.get_weights()[0], x.mean(axis=0), rtol=1e-5)
+    assert history["loss"][-1] == pytest.approx(x.var(axis=0).mean(), rel=1e-6)
+    assert model.evaluate(x, verbose=0) == pytest.approx(history["loss"][-1], rel=1e-6)
+    plain = Sequential([Input((4,)), Dense(1)])
+    plain.compile("sgd", engine=engine)
+    with pytest.raises(ValueError, match="was compiled without loss and metrics"):
+        plain.fit(x, verbose=0)

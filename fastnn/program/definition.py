@@ -243,7 +243,7 @@ class Program:
             return total / count if count else 0.0
 
         logs = {}
-        if self.losses:
+        if self.losses or self.penalties:
             total = sum(term.weight * mean(term) for term in self.losses)
             logs["loss"] = float(total + sum(mean(term) for term in self.penalties))
         for metric in self.metrics:
@@ -257,7 +257,8 @@ class Program:
         """The keys of `results`, in its order."""
         losses = [term.name for term in self.losses]
         metrics = [term.name for term in self.metrics]
-        return ["loss"] * bool(losses) + metrics + (losses if len(losses) > 1 else [])
+        total = ["loss"] * bool(losses or self.penalties)
+        return total + metrics + (losses if len(losses) > 1 else [])
 
     def __str__(self) -> str:
         def tensor(i: int) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastnn.callbacks import CallbackList
 from fastnn.ops.tensor import describe
+from fastnn.program import trace_network
 from fastnn.training.arguments import (
     batch_size_of,
     check_frequency,
@@ -238,7 +239,7 @@ class Fitting(Compilable):
     def _require_trainable(
         self, program: Program, method: str, allow_zero_gradient: bool = False
     ) -> None:
-        if not program.losses:
+        if not program.losses and not program.penalties:
             raise ValueError(
                 f"{method}: model '{self.name}' has no loss to minimize: give compile a loss, "
                 "for example loss='mse'"
@@ -291,7 +292,7 @@ class Fitting(Compilable):
             one is not None or bool(some) or bool(more)
             for one, some, more in zip(loss, metrics, weighted, strict=True)
         ]
-        if not any(wanted):
+        if not any(wanted) and not self._adds_losses():
             raise ValueError(
                 f"{method}: model '{self.name}' was compiled without loss and metrics: give "
                 "compile a loss, for example loss='mse'"
@@ -303,6 +304,11 @@ class Fitting(Compilable):
                     f"{method} needs y{which}: the right answers to compare the output with, one "
                     "row per row of x"
                 )
+
+    def _adds_losses(self) -> bool:
+        """Whether layers of the model add to its loss, so that it needs no other."""
+        dtype = self.outputs[0].dtype
+        return bool(trace_network(self.inputs, self.outputs, dtype, training=True).penalties)
 
     def _read(
         self,
