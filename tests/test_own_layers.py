@@ -452,3 +452,27 @@ def test_what_layers_add_is_loss_enough(engine):
     plain.compile("sgd", engine=engine)
     with pytest.raises(ValueError, match="was compiled without loss and metrics"):
         plain.fit(x, verbose=0)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_where_rows_meet_each_other_batches_are_the_callers(engine):
+    cls, _ = LAYERS["WhiteBatch"]
+    config.set_floatx("float64")
+    config.set_engine(engine)
+    x = np.random.default_rng(0).normal(size=(70, 4))
+    model = Sequential([Input((4,)), cls()])
+
+    def white(x):
+        return (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-3)
+
+    def in_batches(size):
+        return np.concatenate([white(x[k : k + size]) for k in range(0, len(x), size)])
+
+    for size in (32, 7, 70, 32):
+        found = model.predict(x, batch_size=size, verbose=0)
+        np.testing.assert_allclose(found, in_batches(size), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(model.predict(x, verbose=0), in_batches(32), rtol=1e-10, atol=1e-12)
+    for found in (model(x), model.predict_on_batch(x)):
+        np.testing.assert_allclose(found, white(x), rtol=1e-10, atol=1e-12)
+    for rows in (5, 9):
+        np.testing.assert_allclose(model(x[:rows]), white(x[:rows]), rtol=1e-10, atol=1e-12)

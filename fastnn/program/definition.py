@@ -227,6 +227,13 @@ class Program:
         return self._for_inference
 
     @property
+    def mixes_rows(self) -> bool:
+        """Whether what is predicted for a row depends on the others of its batch."""
+        return any(
+            part.kind == "reduce" for op in self.forward for part in op.attrs.get("maps", ())
+        )
+
+    @property
     def metric_objects(self) -> list[Metric]:
         return [term.metric for term in self.metrics]
 

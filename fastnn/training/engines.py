@@ -207,8 +207,11 @@ class Engines:
         engine = make_engine(name, program, capacity, training=training)
         return Slot(engine, program, capacity, name)
 
-    def predicting(self, model: Any, name: str, rows: int) -> Slot:
-        """Return an engine that predicts at least a part of `rows` rows at a time."""
+    def predicting(self, model: Any, name: str, rows: int, batch: int) -> Slot:
+        """Return an engine that predicts at least a part of `rows` rows at a time.
+
+        Where the rows of a batch meet each other, it predicts in the user's batches.
+        """
         key = (*model.inputs, *model.outputs)
         slot = self._predicting
         known = slot is not None and self._predicts_at == changes()
@@ -222,11 +225,14 @@ class Engines:
         sample *= np.dtype(program.dtype).itemsize
         most = max(1, min(PREDICT_ROWS, PREDICT_BYTES // max(sample, 1)))
         wanted = min(most, 1 << max(rows - 1, 31).bit_length())
+        mixed = program.mixes_rows
+        if mixed:
+            wanted = batch
         if (
             slot is None
             or slot.program is not program
             or slot.name != name
-            or (slot.capacity < wanted)
+            or (slot.capacity != wanted if mixed else slot.capacity < wanted)
         ):
             engine = make_engine(name, program, wanted, training=False)
             slot = self._predicting = Slot(engine, program, wanted, name)

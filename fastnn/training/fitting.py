@@ -269,7 +269,7 @@ class Fitting(Compilable):
         few = data.part(0, min(data.rows, CHECKED_ROWS))
         few.targets, targets = [], few.targets
         with self._engines.lock:
-            slot = self._engines.predicting(self, compiled.engine, few.rows)
+            slot = self._engines.predicting(self, compiled.engine, few.rows, few.rows)
             made = slot.program
             outputs = [
                 np.empty((few.rows, *made.tensors[i].shape), made.dtype) for i in made.outputs

@@ -144,13 +144,16 @@ class Predicting(Compilable):
 
     def predict_on_batch(self, x: Any) -> Any:
         """Compute the outputs for one batch, silently."""
-        return self.predict(x, verbose=0)
+        output = self._predict_again(x)
+        if output is None:
+            output = self._predict(x, None, 0, 1, None, None, "predict_on_batch")
+        return output
 
     def _call(self, x: Any) -> Any:
         """Predict, with errors that name the model."""
         output = self._predict_again(x)
         if output is None:
-            output = self._predict(x, None, 0, None, None, None, f"Model '{self.name}'")
+            output = self._predict(x, None, 0, 1, None, None, f"Model '{self.name}'")
         return output
 
     def _predict_again(self, x: Any) -> np.ndarray | None:
@@ -214,7 +217,7 @@ class Predicting(Compilable):
             hooks.set_model(self)
         name = self._compiled.engine if self._compiled is not None else config.engine()
         with engines.lock:
-            slot = engines.predicting(self, name, data.rows)
+            slot = engines.predicting(self, name, data.rows, size)
         program = slot.program
         shapes = [(data.rows, *program.tensors[i].shape) for i in program.outputs]
         if out is None:
@@ -236,6 +239,7 @@ class Predicting(Compilable):
                 slot.release()
         if hooks is not None:
             hooks.on_predict_end()
-        if len(data.inputs) == 1 and self.pack_outputs(outputs) is outputs[0]:
+        single = len(data.inputs) == 1 and self.pack_outputs(outputs) is outputs[0]
+        if single and not program.mixes_rows:
             engines.quick = Quick(self, slot, data.inputs[0], outputs[0])
         return self.pack_outputs(outputs) if out is None else out
