@@ -8,8 +8,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CHECKED_STEPS = 8
 LEAST_SECONDS = 0.2  # of a repetition: a processor that has slept is slow for some milliseconds
@@ -31,7 +35,8 @@ class Workload:
 
     ``activation``, "relu" or "tanh", follows every layer but the last; with ``dropout`` that share
     of its values is dropped in training. With ``uint8`` the images are bytes from 0 to 255, which
-    the network divides by 255. With ``grain`` no pixel of the images is zero.
+    the network divides by 255. With ``grain`` no pixel of the images is zero. With ``batchnorm``
+    each layer but the last is normalized by the batch before its activation.
 
     ``kind`` is "train", "predict_one" or "predict_many". A repetition is as many epochs of
     ``count`` training steps, calls of predict on one sample, or predictions of all ``rows``, as
@@ -51,6 +56,7 @@ class Workload:
     dropout: float = 0.0
     weight_decay: float = 0.0
     uint8: bool = False
+    batchnorm: bool = False
 
     @property
     def classifier(self) -> bool:
@@ -90,14 +96,24 @@ class Workload:
         return x, y
 
     def weights(self) -> list[np.ndarray]:
-        """Return kernel and bias of every layer, in float32: Glorot uniform, and small biases."""
+        """Return kernel and bias of every layer, in float32: Glorot uniform, and small biases.
+
+        With `batchnorm` gamma and beta follow those of a hidden layer.
+        """
         rng = np.random.default_rng(1)
         arrays = []
         for inputs, outputs in zip(self.sizes[:-1], self.sizes[1:], strict=True):
             limit = np.sqrt(6 / (inputs + outputs))
             arrays.append(rng.uniform(-limit, limit, (inputs, outputs)).astype(np.float32))
             arrays.append(rng.uniform(-0.01, 0.01, outputs).astype(np.float32))
+            if self.batchnorm and len(arrays) // 4 < len(self.sizes) - 2:
+                arrays += [np.ones(outputs, np.float32), np.zeros(outputs, np.float32)]
         return arrays
+
+    def layers(self, arrays: Sequence[Any]) -> list[list[Any]]:
+        """Return what is given for every weight as lists for each layer."""
+        each = 4 if self.batchnorm else 2
+        return [list(arrays[k : k + each]) for k in range(0, len(arrays), each)]
 
 
 PIXELS = 784
@@ -126,6 +142,13 @@ WORKLOADS = (
         count=300,
     ),
     Workload("tabular-adam", "30-64-32-2, batch 32, Adam", (30, 64, 32, 2), count=1000),
+    Workload(
+        "b128-batchnorm", "784-300-100-10, batch normalization, batch 128, Adam", MLP, batch=128,
+        batchnorm=True,
+    ),
+    Workload(
+        "b1024-batchnorm", "the same, batch 1024", MLP, batch=1024, count=20, batchnorm=True,
+    ),
     Workload("predict-one", "predict one sample", MLP, kind="predict_one", rows=1),
     Workload("predict-60000", "predict 60,000", MLP, kind="predict_many", rows=60000),
 )  # fmt: skip
@@ -175,10 +198,25 @@ def forward(workload: Workload, weights: list[np.ndarray], x: np.ndarray) -> lis
     Without dropout: see Workload.checked.
     """
     values = [x.astype(np.float64) * workload.scale]
-    for layer in range(0, len(weights), 2):
-        z = values[-1] @ weights[layer] + weights[layer + 1]
-        values.append(activate(workload, z) if layer + 2 < len(weights) else z)
+    *hidden, last = workload.layers(weights)
+    for kernel, bias, *scale in hidden:
+        z = values[-1] @ kernel + bias
+        if scale:
+            z = scale[0] * normalized(z)[0] + scale[1]
+        values.append(activate(workload, z))
+    values.append(values[-1] @ last[0] + last[1])
     return values
+
+
+EPSILON = 1e-3
+"""What batch normalization adds to the variance, and its averages of former batches: momentum."""
+MOMENTUM = 0.99
+
+
+def normalized(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return z with the batch's mean 0 and variance 1, and what it was multiplied with."""
+    factor = 1 / np.sqrt(z.var(axis=0) + EPSILON)
+    return (z - z.mean(axis=0)) * factor, factor
 
 
 def activate(workload: Workload, z: np.ndarray) -> np.ndarray:
@@ -230,10 +268,15 @@ def reference(
         loss, dz = loss_and_gradient(workload, values[-1], y[rows])
         losses.append(loss)
         gradients: list[np.ndarray] = []
-        for layer in range(len(weights) - 2, -1, -2):
-            below = values[layer // 2]
-            gradients = [below.T @ dz, dz.sum(axis=0), *gradients]
-            dz = (dz @ weights[layer].T) * slope(workload, below)
+        for layer, (kernel, bias, *scale) in reversed([*enumerate(workload.layers(weights))]):
+            below = values[layer]
+            own = []
+            if scale:
+                unit, factor = normalized(below @ kernel + bias)
+                own = [(dz * unit).sum(axis=0), dz.sum(axis=0)]
+                dz = scale[0] * factor * (dz - (own[1] + unit * own[0]) / len(dz))
+            gradients = [below.T @ dz, dz.sum(axis=0), *own, *gradients]
+            dz = (dz @ kernel.T) * slope(workload, below)
         for w, g, mi, vi in zip(weights, gradients, m, v, strict=True):
             rate = settings["learning_rate"]
             if optimizer == "sgd":

@@ -123,7 +123,12 @@ def test_who_is_left_out():
     from workloads import WORKLOADS
 
     without = {w.name for w in WORKLOADS if peers.left_out("sklearn", w)}
-    assert without == {"tanh-rmsprop", "dropout-adamw", "uint8-adam", "tabular-adam"}
+    normalized = {"b128-batchnorm", "b1024-batchnorm"}
+    others = {"tanh-rmsprop", "dropout-adamw", "uint8-adam", "tabular-adam"}
+    assert without == normalized | others
+    for peer in ("torch", "torch-compile", "numpy"):
+        assert {w.name for w in WORKLOADS if peers.left_out(peer, w)} >= normalized
+    assert not any(peers.left_out("jax", w) for w in WORKLOADS)
     assert not any(peers.left_out("fastnn", w) for w in WORKLOADS)
 
 

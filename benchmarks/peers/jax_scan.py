@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from workloads import Workload
+from workloads import EPSILON, MOMENTUM, Workload
 
 from peers import CPUS
 
@@ -29,27 +29,41 @@ class Contender:
         self.params = [jnp.array(w) for w in workload.weights()]
         self.slots = [(jnp.zeros_like(w), jnp.zeros_like(w)) for w in self.params]
         self.iterations = jnp.zeros((), jnp.int32)
+        self.averages = [
+            (jnp.zeros(n), jnp.ones(n)) for n in workload.sizes[1:-1] if workload.batchnorm
+        ]
 
         settings, kept = workload.settings, 1 - workload.dropout
         activate = jnp.tanh if workload.activation == "tanh" else jax.nn.relu
         hidden = len(workload.sizes) - 2
         seed = jax.random.key(0)
 
-        def forward(params: Any, x: Any, keys: Any = None) -> Any:
+        def forward(params: Any, x: Any, keys: Any = None, averages: Any = ()) -> Any:
             if workload.uint8:
                 x = x.astype(jnp.float32) * workload.scale
-            for layer in range(hidden):
-                x = activate(x @ params[2 * layer] + params[2 * layer + 1])
+            new = []
+            for layer, (kernel, bias, *scale) in enumerate(workload.layers(params)[:-1]):
+                x = x @ kernel + bias
+                if scale:
+                    mean, variance = x.mean(axis=0), x.var(axis=0)
+                    x = (x - mean) * jax.lax.rsqrt(variance + EPSILON) * scale[0] + scale[1]
+                    old = averages[layer]
+                    new.append((
+                        old[0] * MOMENTUM + mean * (1 - MOMENTUM),
+                        old[1] * MOMENTUM + variance * (1 - MOMENTUM),
+                    ))
+                x = activate(x)
                 if keys is not None:
                     mask = jax.random.bernoulli(keys[layer], kept, x.shape)
                     x = jnp.where(mask, x / kept, 0)
-            return x @ params[-2] + params[-1]
+            return x @ params[-2] + params[-1], new
 
-        def loss(params: Any, x: Any, y: Any, keys: Any) -> Any:
-            z = forward(params, x, keys)
+        def loss(params: Any, x: Any, y: Any, keys: Any, averages: Any) -> Any:
+            z, averages = forward(params, x, keys, averages)
             if workload.classifier:
-                return -jnp.take_along_axis(jax.nn.log_softmax(z), y[:, None], axis=1).mean()
-            return jnp.mean((z - y) ** 2)
+                chosen = jnp.take_along_axis(jax.nn.log_softmax(z), y[:, None], axis=1)
+                return -chosen.mean(), averages
+            return jnp.mean((z - y) ** 2), averages
 
         def update(w: Any, g: Any, slots: Any, t: Any) -> Any:
             rate = settings["learning_rate"]
@@ -67,15 +81,17 @@ class Contender:
             return w - rate * m / (jnp.sqrt(v) + settings["epsilon"]), (m, v)
 
         def step(data: Any, state: Any, rows: Any) -> Any:
-            params, slots, iterations = state
+            params, slots, iterations, averages = state
             t = (iterations + 1).astype(jnp.float32)
             keys = None
             if workload.dropout:
                 keys = jax.random.split(jax.random.fold_in(seed, iterations), hidden)
             x, y = data[0][rows], data[1][rows]
-            value, gradients = jax.value_and_grad(loss)(params, x, y, keys)
+            (value, averages), gradients = jax.value_and_grad(loss, has_aux=True)(
+                params, x, y, keys, averages
+            )
             new = [update(*each, t) for each in zip(params, gradients, slots, strict=True)]
-            return ([w for w, _ in new], [s for _, s in new], iterations + 1), value
+            return ([w for w, _ in new], [s for _, s in new], iterations + 1, averages), value
 
         @partial(jax.jit, donate_argnums=0)
         def epoch(state: Any, data: Any, rows: Any) -> Any:
@@ -84,7 +100,7 @@ class Contender:
 
         @jax.jit
         def predict(params: Any, x: Any) -> Any:
-            z = forward(params, x)
+            z, _ = forward(params, x)
             return jax.nn.softmax(z) if workload.classifier else z
 
         self._epoch, self._predict = epoch, predict
@@ -94,11 +110,11 @@ class Contender:
         if shuffle:
             self.random.shuffle(rows)
         state, loss = self._epoch(
-            (self.params, self.slots, self.iterations),
+            (self.params, self.slots, self.iterations, self.averages),
             (self.x, self.y),
             rows.reshape(self.steps, self.batch),
         )
-        self.params, self.slots, self.iterations = state
+        self.params, self.slots, self.iterations, self.averages = state
         self.jax.block_until_ready(state)
         return float(loss)
 

@@ -16,12 +16,17 @@ def compiled(keras: Any, workload: Workload, **options: Any) -> Any:
     if workload.uint8:
         stack.append(layers.Rescaling(workload.scale))
     for units in workload.sizes[1:-1]:
-        stack.append(layers.Dense(units, activation=workload.activation))
+        if workload.batchnorm:
+            stack += [layers.Dense(units), layers.BatchNormalization()]
+            stack.append(layers.Activation(workload.activation))
+        else:
+            stack.append(layers.Dense(units, activation=workload.activation))
         if workload.dropout:
             stack.append(layers.Dropout(workload.dropout))
     activation = "softmax" if workload.classifier else None
     model = keras.Sequential([*stack, layers.Dense(workload.sizes[-1], activation=activation)])
-    model.set_weights(workload.weights())
+    for variable, value in zip(model.trainable_weights, workload.weights(), strict=True):
+        variable.assign(value)
     optimizer = {
         "sgd": optimizers.SGD,
         "adam": optimizers.Adam,
@@ -52,7 +57,7 @@ class Contender:
         return history.history["loss"][0]
 
     def weights(self) -> list[np.ndarray]:
-        return self.model.get_weights()
+        return [np.array(variable) for variable in self.model.trainable_weights]
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         return self.model.predict(x, verbose=0)

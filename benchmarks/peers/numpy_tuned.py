@@ -13,6 +13,10 @@ VARIANTS = thread_variants()
 CHUNK = 16384  # parameters updated at a time: their five arrays stay in the second-level cache
 
 
+def left_out(workload: Workload) -> str:
+    return "batch normalization is not written for it here" if workload.batchnorm else ""
+
+
 class Contender:
     def __init__(self, workload: Workload, x: np.ndarray, y: np.ndarray) -> None:
         self.workload, self.x, self.y = workload, x, y

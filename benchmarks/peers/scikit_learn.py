@@ -15,6 +15,8 @@ VARIANTS = thread_variants()
 def left_out(workload: Workload) -> str:
     if workload.optimizer not in ("sgd", "adam"):
         return "its optimizers are SGD and Adam"
+    if workload.batchnorm:
+        return "it has no batch normalization"
     if workload.dropout:
         return "it has no dropout"
     if workload.uint8:

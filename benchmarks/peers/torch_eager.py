@@ -16,6 +16,10 @@ VARIANTS = thread_variants()
 LATE_EPSILON = True
 
 
+def left_out(workload: Workload) -> str:
+    return "batch normalization is not written for it here" if workload.batchnorm else ""
+
+
 class Contender:
     def __init__(self, workload: Workload, x: np.ndarray, y: np.ndarray) -> None:
         import torch
