@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+_FUNCTIONS: dict[str, Callable[..., Any]] = {}
+"""All activation functions by name."""
+
+
 def _activation(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a function of arrays and of a trace's tensors add its layer behind a model's tensor."""
+    """Give a function its name, and let it add its layer behind a model's tensor."""
 
     @functools.wraps(function)
     def call(x: Any, *args: Any, **kwargs: Any) -> Any:
@@ -32,6 +36,7 @@ def _activation(function: Callable[..., Any]) -> Callable[..., Any]:
             return x.activate(call, {**defaults, **options} if options else {})
         return function(x if isinstance(x, ops.Tensor) else _floats(x), *args, **kwargs)
 
+    _FUNCTIONS[function.__name__] = call
     return call
 
 
@@ -208,6 +213,12 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 
 
 @_activation
+def log_sigmoid(x: Any) -> Any:
+    """``log(sigmoid(x))``, exact where sigmoid is 0 or 1."""
+    return ops.log_sigmoid(x)
+
+
+@_activation
 def heaviside(x: Any) -> Any:
     """Step function of the perceptron: 0 below zero, 1 from zero on. It cannot be trained through.
 
@@ -223,13 +234,7 @@ def sign(x: Any) -> Any:
     return ops.sign(x)
 
 
-_FUNCTIONS = (
-    linear, relu, leaky_relu, relu6, sigmoid, hard_sigmoid, tanh, softplus, softsign, elu,
-    selu, exponential, silu, gelu, mish, softmax, log_softmax, heaviside, sign,
-)  # fmt: skip
-_LOOKUP = lookup.Lookup(
-    "activation", {**{function.__name__: function for function in _FUNCTIONS}, "swish": silu}
-)
+_LOOKUP = lookup.Lookup("activation", _FUNCTIONS | {"swish": silu})
 
 
 def get(identifier: Any) -> Callable[..., Any]:

@@ -87,7 +87,7 @@ KERAS_HAS: dict[str, list[tuple[str, str | None, str]]] = {
         ("SwapEMAWeights|RemoteMonitor", None, OWN_CALLBACK),
     ],
     "fastnn.activations": [
-        (r"celu|glu|hard(shrink|silu|swish|tanh)|logsigmoid|softshrink|sparse.*|squareplus|"
+        (r"celu|glu|hard(shrink|silu|swish|tanh)|softshrink|sparse.*|squareplus|"
          r"tanhshrink|threshold", None, "use a function of fastnn.ops, or write one of your own"),
     ],
     "fastnn.datasets": [

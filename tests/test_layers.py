@@ -99,7 +99,27 @@ def test_round_trip_of_the_configuration(layer):
     assert layers.serialize(again) == data
 
 
+def test_every_layer_has_its_name():
+    """In the list of classes that files may name, and in ``__all__``."""
+    named = {name for name in layers.__all__ if isinstance(getattr(layers, name), type)}
+    classes = {name for name in named if issubclass(getattr(layers, name), Layer)} - {"Layer"}
+    assert classes == set(layers.CLASSES) - {"Functional", "Model", "Operation", "Sequential"}
+
+
+@pytest.mark.parametrize("layer", [layer for layer, _, _ in VALUES], ids=lambda x: x.name)
+def test_another_number_of_features_is_refused_by_name(layer):
+    fresh = layers.deserialize(layers.serialize(layer))
+    if isinstance(fresh, Embedding):
+        return
+    if type(fresh).build is Layer.build:
+        return
+    fresh.build((None, 3))
+    with pytest.raises(ValueError, match=f"'{fresh.name}' expects .*got"):
+        fresh(np.ones((2, 4)))
+
+
 def test_every_layer_has_a_test():
+    """A new one needs a row in VALUES."""
     tested = {type(layer).__name__ for layer, _, _ in VALUES} | {"Dense", "InputLayer", "Lambda"}
     models = {"Functional", "Model", "Sequential"}
     assert set(layers.CLASSES) - models == tested
