@@ -476,3 +476,29 @@ def test_where_rows_meet_each_other_batches_are_the_callers(engine):
         np.testing.assert_allclose(found, white(x), rtol=1e-10, atol=1e-12)
     for rows in (5, 9):
         np.testing.assert_allclose(model(x[:rows]), white(x[:rows]), rtol=1e-10, atol=1e-12)
+
+
+class Untraced(layers.Layer):
+    factor = 1.0
+
+    def call(self, inputs):
+        return np.sin(np.asarray(inputs)) * float(1)
+
+    def backward(self, inputs, output, doutput):
+        return self.factor * np.cos(inputs) * doutput
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_stated_gradient_is_checked(engine):
+    def fit(cls):
+        model = Sequential([Input((3,)), Dense(3), cls(name="mine"), Dense(1)])
+        model.compile(loss="mse", engine=engine)
+        x = np.random.default_rng(0).normal(size=(9, 3))
+        return model.fit(x, x[:, :1], epochs=2, verbose=0).history["loss"]
+
+    assert len(fit(Untraced)) == 2
+    wrong = type("Wrong", (Untraced,), {"factor": 2.0})
+    with pytest.raises(ValueError, match=r"Wrong 'mine': backward\(\) is not the derivative"):
+        fit(wrong)
+    meant = type("Meant", (Untraced,), {"factor": 2.0, "gradient_is_exact": False})
+    assert len(fit(meant)) == 2

@@ -97,8 +97,11 @@ class Layer(LayerWeights):
 
     _private = frozenset({
         "_losses", "_weights", "_sublayers", "_holders", "_calls", "_arguments", "built",
-        "input_spec", "_traced",
+        "input_spec", "_gradient_checked",
     })  # fmt: skip
+    gradient_is_exact = True
+    """Whether `backward`, if there is one, is the derivative of `call`, which is checked."""
+    _gradient_checked = False
     _notes_changes = True
     without_batch = ""  # advice if the output has no batch axis
     input_spec: InputSpec | None = None
@@ -251,7 +254,8 @@ class Layer(LayerWeights):
     def backward(self, inputs: Any, output: Any, doutput: Any) -> Any:
         """Return the gradient of the loss for `inputs`, given `doutput`, that for the output.
 
-        Only for a `call` that cannot be traced.
+        Only for a `call` that cannot be traced. When it is first trained, it is compared with
+        differences of `call`, unless ``gradient_is_exact`` is False.
         """
         raise NotImplementedError(
             f"{type(self).__name__} '{self.name}' is differentiated by its trace and has no "

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from fastnn.variable import Variable
 
 
+CHECKED_ROWS = 4
+"""Of a batch, when a layer's own gradient is first used."""
+
+
 class LayerOperation:
     """Runs `Layer.call` and `Layer.backward` of a user's layer, and checks what they return."""
 
@@ -61,6 +65,9 @@ class LayerOperation:
     def backward(
         self, inputs: list[np.ndarray], output: np.ndarray, doutput: np.ndarray
     ) -> list[np.ndarray]:
+        if not self.layer._gradient_checked:
+            self._check_gradient(inputs, doutput)
+            self.layer._gradient_checked = True
         taken = inputs if self.several else inputs[0]
         found = self.layer.backward(taken, output, doutput)
         weights = [v for v, made_trainable in self.layer._weights if made_trainable]
@@ -76,6 +83,55 @@ class LayerOperation:
         self._check("inputs", dinputs, [x.shape for x in inputs])
         self._check("weights", dweights, [v.shape for v in weights])
         return [np.asarray(gradient) for gradient in dinputs + dweights]
+
+    def _check_gradient(self, inputs: list[np.ndarray], doutput: np.ndarray) -> None:
+        """Compare `backward` with differences of `call` on a few rows, when it is first trained.
+
+        Raises
+        ------
+        ValueError
+            If it is another derivative by the inputs along every direction that is tried.
+        """
+        layer = self.layer
+        if not layer.gradient_is_exact or any(not v.trainable for v in layer.weights):
+            return  # another slope is meant, or a call may change a state
+        rows = [x[:CHECKED_ROWS].astype(np.float64) for x in inputs]
+        dy = doutput[:CHECKED_ROWS].astype(np.float64)
+
+        def total(batch: list[np.ndarray]) -> float:
+            return float(np.sum(self.forward([x.copy() for x in batch], training=True) * dy))
+
+        with np.errstate(all="ignore"):
+            output = self.forward([x.copy() for x in rows], training=True)
+            if np.shape(output) != dy.shape or total(rows) != total(rows):
+                return  # rows meet each other, or a call draws random numbers
+            taken = rows if self.several else rows[0]
+            found = layer.backward(taken, output, dy.astype(output.dtype))
+            found = found[0] if isinstance(found, tuple) else found
+            slopes = [np.asarray(g, np.float64) for g in (found if self.several else [found])]
+            if [g.shape for g in slopes] != [x.shape for x in rows]:
+                return  # which is said better later
+            rng = np.random.default_rng(0)
+            pairs = []
+            for along in (slopes, [rng.standard_normal(x.shape) for x in rows]):
+                size = max(float(np.abs(a).max(initial=0.0)) for a in along)
+                if not 0 < size < np.inf:
+                    continue
+                step = (1e-5 if output.dtype == np.float64 else 1e-2) / size
+                ends = [total([x + sign * step * a for x, a in zip(rows, along, strict=True)])
+                        for sign in (1, -1)]  # fmt: skip
+                rise = (ends[0] - ends[1]) / (2 * step)
+                stated = sum(float(np.sum(g * a)) for g, a in zip(slopes, along, strict=True))
+                if np.isfinite([rise, stated]).all() and max(abs(rise), abs(stated)) > 1e-8:
+                    pairs.append((rise, stated))
+        if pairs and all(abs(r - s) > 0.05 * (abs(r) + abs(s)) for r, s in pairs):
+            rise, stated = pairs[0]
+            raise ValueError(
+                f"{self.who}: backward() is not the derivative of call(): along itself it says "
+                f"{stated:.6g}, differences say {rise:.6g}. Leave it out if call is written in "
+                "fastnn.ops or NumPy, which is differentiated; or set gradient_is_exact = False "
+                "in the class if another slope is meant, as of a step"
+            )
 
     def _check(self, what: str, gradients: list[Any], shapes: list[tuple[int, ...]]) -> None:
         got = [np.shape(gradient) for gradient in gradients]
