@@ -246,11 +246,12 @@ typedef struct {
 typedef struct {
   fnn_type type;
   int rule; /* fnn_rule of the optimizer */
-  size_t n_ops, n_scoring, n_backward, n_sums, n_inputs, n_feeds, n_outputs;
+  size_t n_ops, n_scoring, n_closing, n_backward, n_sums, n_inputs, n_feeds, n_outputs;
   fnn_tensor *tensors;
   fnn_param *params;
   const fnn_op *ops;      /* forward, in order */
   const fnn_op *scoring;  /* losses and metrics: between forward and backward */
+  const fnn_op *closing;  /* what variables are assigned, outside of trainings: then in backward */
   const fnn_op *backward; /* backward and updates, in order */
   const fnn_sum *sums;
   const fnn_feed *feeds;  /* inputs first (n_inputs of them), then targets and weights */

@@ -68,11 +68,12 @@ cdef extern from "fastnn.h" nogil:
     ctypedef struct fnn_program:
         fnn_type type
         int rule
-        size_t n_ops, n_scoring, n_backward, n_sums, n_inputs, n_feeds, n_outputs
+        size_t n_ops, n_scoring, n_closing, n_backward, n_sums, n_inputs, n_feeds, n_outputs
         fnn_tensor *tensors
         fnn_param *params
         const fnn_op *ops
         const fnn_op *scoring
+        const fnn_op *closing
         const fnn_op *backward
         const fnn_sum *sums
         const fnn_feed *feeds

@@ -39,6 +39,8 @@ cdef class EncodedProgram:
         self.c.ops = self.operations(program.forward, False, &self.c.n_ops)
         if self.learns:
             self.make_backward()
+        else:
+            self.make_closing()
         self.make_scoring()
         self.make_sums()
         self.make_feeds()
@@ -131,10 +133,9 @@ cdef class EncodedProgram:
 
     cdef const fnn_op *operations(self, list operations, bint backward, size_t *n_ops) except NULL:
         """Encode operations; a segment becomes its maps and reductions."""
-        closing = self.program.closing if backward or not self.learns else []
         parts = [
             (number, part)
-            for number, op in enumerate([*operations, *closing])
+            for number, op in enumerate(operations)
             for part in op.attrs.get("maps", (op,))
         ]
         cdef fnn_op *ops = <fnn_op *>self.block(
@@ -211,7 +212,15 @@ cdef class EncodedProgram:
             if id(variable) in self.indices and (id(variable) not in fused or variable.rows == 1):
                 p = &self.c.params[self.param(variable)]
                 p.grad = address(self.gradient_of(variable))
-        self.c.backward = self.operations(self.program.backward, True, &self.c.n_backward)
+        operations = [*self.program.backward, *self.program.closing]
+        self.c.backward = self.operations(operations, True, &self.c.n_backward)
+
+    cdef make_closing(self):
+        closing = self.program.closing
+        cdef fnn_op *ops = <fnn_op *>self.block(len(closing), sizeof(fnn_op))
+        for k, op in enumerate(closing):
+            self.encode(&ops[k], op, True)
+        self.c.closing, self.c.n_closing = ops, len(closing)
 
     cdef make_scoring(self):
         """Losses and metrics: superops, maps, reductions along the batch, calls of Python."""

@@ -47,7 +47,8 @@ static int runs_forward(const worker *w, const fnn_op *op) {
 }
 
 /* What a batch passes through before parameters get their gradients: gathering (number 0), forward
- * operations, then outputs are copied, or come losses and metrics, and backward operations. */
+ * operations, then outputs are copied, or come losses and metrics, and backward operations, or outside
+ * of trainings what variables are assigned. */
 typedef struct {
   const fnn_op *op; /* NULL: gathering, or the outputs */
   int phase;
@@ -58,7 +59,7 @@ static size_t stages(const worker *w) {
   const fnn_program *p = w->program;
   const fnn_mode mode = w->job->mode;
   return 1 + p->n_ops + (mode == FNN_PREDICT ? w->job->outputs != NULL : p->n_scoring) +
-         (mode == FNN_TRAIN ? p->n_backward : 0);
+         (mode == FNN_TRAIN ? p->n_backward : p->n_closing);
 }
 
 static stage stage_at(const worker *w, size_t k) {
@@ -68,12 +69,18 @@ static stage stage_at(const worker *w, size_t k) {
     return (stage){NULL, 0, 0, FNN_TIME_GATHER};
   if (--k < p->n_ops)
     return (stage){&p->ops[k], 0, k, forward + k};
-  if (w->job->mode == FNN_PREDICT)
-    return (stage){NULL, 1, 0, FNN_TIME_SUMS};
-  if ((k -= p->n_ops) < p->n_scoring)
+  k -= p->n_ops;
+  if (w->job->mode == FNN_PREDICT) {
+    if (w->job->outputs && k-- == 0)
+      return (stage){NULL, 1, 0, FNN_TIME_SUMS};
+  } else if (k < p->n_scoring) {
     return (stage){&p->scoring[k], p->scoring[k].phase, (size_t)p->scoring[k].index,
                    FNN_TIME_LOSSES};
-  k -= p->n_scoring;
+  } else {
+    k -= p->n_scoring;
+  }
+  if (w->job->mode != FNN_TRAIN)
+    return (stage){&p->closing[k], 1, k, FNN_TIME_SUMS};
   return (stage){&p->backward[k], 1, k, backward + k};
 }
 
@@ -108,8 +115,8 @@ static int is_by_sample(const worker *w, const fnn_op *op) {
 }
 
 /* Whether a large batch can be passed through in parts, which the threads take as they are done
- * with others: no operation of a layer may need the whole batch, wait, still have to look for zeros,
- * or copy many weights for every part. */
+ * with others: no operation of a layer may need the whole batch, still have to look for zeros, or
+ * copy many weights for every part. */
 static int passes_in_parts(const worker *w) {
   const fnn_program *p = w->program;
   const int train = w->job->mode == FNN_TRAIN;
@@ -246,10 +253,10 @@ int FN(fnn_run)(const fnn_program *program, const fnn_job *job, int threads, voi
 }
 
 size_t FN(fnn_scratch)(const fnn_program *p, size_t batch) {
-  const fnn_op *lists[3] = {p->ops, p->scoring, p->backward};
-  const size_t lengths[3] = {p->n_ops, p->n_scoring, p->n_backward};
+  const fnn_op *lists[] = {p->ops, p->scoring, p->closing, p->backward};
+  const size_t lengths[] = {p->n_ops, p->n_scoring, p->n_closing, p->n_backward};
   size_t most = 0;
-  for (int list = 0; list < 3; list++)
+  for (int list = 0; list < 4; list++)
     for (size_t i = 0; i < lengths[list]; i++)
       if (lists[list][i].code == FNN_MAP) {
         const size_t need = FN(fnn_map_scratch)(lists[list][i].map);

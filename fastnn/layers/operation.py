@@ -52,14 +52,13 @@ class Operation(Layer):
     """
 
     def __init__(self, function: str, args: Any = (), kwargs: Any = None, **options: Any) -> None:
-        found = _LOOKUP.find(function)
+        _LOOKUP.find(function)
         if "name" not in options:
             own = settings.snake_case(function.rpartition(".")[2])
             options["name"] = settings.unique_name(own)
         super().__init__(**options)
         self.function = function
         self.args, self.kwargs = list(args), dict(kwargs or {})
-        self._function = found
         self.built = True
 
     without_batch = (
@@ -79,7 +78,7 @@ class Operation(Layer):
     def call(self, inputs: Any) -> Any:
         tensors = inputs if isinstance(inputs, (list, tuple)) else [inputs]
         args = [decode(item, tensors) for item in self.args]
-        return self._function(*args, **{k: decode(v, tensors) for k, v in self.kwargs.items()})
+        return FUNCTIONS[self.function](*args, **{k: decode(v, tensors) for k, v in self.kwargs.items()})
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -183,7 +183,9 @@ class LayerWeights:
 
     @property
     def trainable_weights(self) -> list[Variable]:
-        if self._holders and not self._sublayers and not self._trainable:
+        if not self._holders and not self._sublayers:
+            return [v for v, _ in self._weights if v.trainable]
+        if not self._sublayers and not self._trainable:
             return []  # whatever the layers in its attributes say
         found = {id(v): v for v, _ in self._weights if v.trainable}
         for layer in self.direct_layers():

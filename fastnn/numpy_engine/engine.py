@@ -153,6 +153,7 @@ class Engine:
             last = min(first + self.capacity, stop)
             n = self.gather(slice(first, last), targets=False)
             self.forward(n, training=False, rows=np.arange(first, last))
+            self._assign()
             for array, tensor in zip(outputs, self.program.outputs, strict=True):
                 array[first:last] = self.value(tensor, n)
 
@@ -184,19 +185,20 @@ class Engine:
                 values = Values(n, self.program.dtype, self._operand)
                 for index, formula in zip(op.outputs, op.attrs["values"], strict=True):
                     self.value(index, n)[...] = values.of(formula)
-                states |= {v: values.of(formula) for v, formula in op.attrs["states"].items()}
+                states |= {
+                    v: values.of(formula).copy() for v, formula in op.attrs["states"].items()
+                }
                 continue
             inputs = [self.value(i, n) for i in op.inputs]
             y = self.value(op.output, n)
             y[...] = FORWARD[op.kind](self._step, op, *inputs).reshape(y.shape)
         self._states = states
-        if not training:
-            self._assign()
 
     @quiet
     def score(self, n: int, *, gradients: bool) -> None:
         """Add losses and metrics to the sums; for training, write the losses' gradients."""
         program = self.program
+        self._late.clear()
         values = Values(n, program.dtype, self._operand)
         for term in program.losses:
             weights = self._weights_of(term.target)
@@ -232,7 +234,8 @@ class Engine:
                 self.parameter_gradient(weight.variable)[...] = values.of(weight.value)
             for tensor, mode, slopes in self._late:
                 self._contribute(tensor, n, mode, slopes)
-        self._late.clear()
+        else:
+            self._assign()
 
     def _operand(self, kind: str, index: int, n: int) -> np.ndarray:
         """Return what a formula reads: a tensor, targets or sample weights."""

@@ -86,6 +86,8 @@ def derive_backward(
         if not any(builder.storage(i) in contributions for i in op.outputs):
             continue  # no loss depends on it, or it on no variable
         wanted_inputs = [builder.storage(i) in needed for i in op.inputs]
+        if op.kind == "take":
+            wanted_inputs = [False]  # whole numbers have no slope
         wanted_params = [id(v) in trainable for v in op.params]
         attrs = {k: v for k, v in op.attrs.items() if k != "folded"}
         if op.kind == "segment":

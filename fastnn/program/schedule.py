@@ -58,7 +58,7 @@ def schedule(
 ) -> list[Map | Reduce]:
     """Return maps and reductions that bring every value to its place.
 
-    Those that write variables are the last, one map: it is run when nobody reads them any more.
+    What is to be written to variables is made ready: the reductions that it needs.
 
     Parameters
     ----------
@@ -159,13 +159,6 @@ class _Scheduler:
                 made.append(emitter.finish())
             made.extend(reductions)
             self.places.update(emitter.later)
-        states = [sink for sink in self.sinks if sink.place[0] == "state"]
-        if states:
-            emitter = MapBuilder(self.places)
-            for sink in states:
-                emitter.store(sink.value, sink.place)
-            made.append(emitter.finish())
-            emitter.map.alone = True
         return made
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastnn.operations import OVERWRITE, SKIP, Operation
 from fastnn.program.derive import ancestors
-from fastnn.program.maps import Map
+from fastnn.program.maps import Map, MapBuilder
 from fastnn.program.schedule import AGAIN, Reduce, Sink, cost, schedule
 from fastnn.program.simplify import simplify
 
@@ -18,14 +18,27 @@ if TYPE_CHECKING:
 
 
 def emit_segments(program: Program) -> None:
-    """Give every segment, and its backward operation, the maps that compute it."""
+    """Give every segment, and its backward operation, the maps that compute it.
+
+    What is assigned to variables is one map for all, which runs when nobody reads them any more.
+    """
     backward = {id(op.attrs["forward"]): op for op in program.backward if "forward" in op.attrs}
+    known: dict[int, tuple[Any, ...]] = {}
+    states: list[Sink] = []
     for op in program.forward:
         if op.kind == "segment":
-            _emit(program, op, backward.get(id(op)))
+            states += _emit(program, op, backward.get(id(op)), known)
+    if states:
+        builder = MapBuilder(known)
+        for sink in states:
+            builder.store(sink.value, sink.place)
+        builder.map.alone = True
+        program.closing = operations_of([builder.finish()])
 
 
-def _emit(program: Program, op: Operation, backward: Operation | None) -> None:
+def _emit(
+    program: Program, op: Operation, backward: Operation | None, known: dict[int, tuple[Any, ...]]
+) -> list[Sink]:
     values: list[Tensor] = op.attrs["values"]
     states = op.attrs["states"]
     places: list[tuple[Any, ...]] = [("tensor", index) for index in op.outputs]
@@ -44,18 +57,19 @@ def _emit(program: Program, op: Operation, backward: Operation | None) -> None:
     sinks = [Sink(v, place) for v, place in zip(lowered[:n], places, strict=True)]
     kept = _kept(lowered[:m], lowered[m:])
     sinks += [Sink(v, ("tensor", program.new_tensor(v.elements))) for v in kept]
-    known: dict[int, tuple[Any, ...]] = {}
     written = [
         Sink(v, ("state", variable, OVERWRITE))
         for v, variable in zip(lowered[n:m], states, strict=True)
     ]
     op.attrs["maps"] = operations_of(schedule([*sinks, *written], program.new_tensor, known))
-    if states:
-        program.closing += [op.attrs["maps"].pop()]
     if backward is not None:
-        known |= {id(s.value): s.place for s in sinks if s.place[0] == "tensor" and s.value.args}
+        known.update(
+            (id(s.value), s.place) for s in sinks if s.place[0] == "tensor" and s.value.args
+        )
         sinks = [Sink(v, goal) for v, goal in zip(lowered[m:], goals, strict=True)]
         backward.attrs["maps"] = operations_of(schedule(sinks, program.new_tensor, known))
+    op.attrs["lowered"] = lowered  # so that the ids in `known` stay theirs
+    return written
 
 
 def _kept(values: Sequence[Tensor], gradients: Sequence[Tensor]) -> list[Tensor]:
