@@ -199,7 +199,7 @@ typedef struct {
   int32_t probability, weights; /* crossentropy: tensors; the output of a folded operation */
   int32_t by_samples;           /* crossentropy: the gradient is divided by the number of rows */
   int32_t phase, index;         /* the caller's own: what callback is told */
-  double a, b;                  /* crossentropy, a: the loss's weight */
+  double a;                     /* crossentropy: the loss's weight */
   double derivative_slope;
   const fnn_map *map;
 } fnn_op;
@@ -276,7 +276,7 @@ typedef struct {
   size_t first, n, batch;
   const double *coefficients; /* training: FNN_COEFFICIENTS for every step */
   uint64_t seed;
-  uint32_t step; /* number of the first step, for dropout */
+  uint32_t step; /* number of the first step, for random numbers */
   double *sums;  /* pairs, see fnn_sum */
   void *const *outputs; /* prediction: contiguous, of the program's type; row 0 is row `first` */
   double *times; /* NULL, or fnn_times(program) sums of the seconds that each part took */

@@ -1,7 +1,7 @@
 """House prices: a multilayer perceptron predicts numbers instead of classes.
 
-    python examples/boston_housing.py            train, test, and save a learning curve
-    python examples/boston_housing.py --seeds 3 --require 2.9
+python examples/boston_housing.py            train, test, and save a learning curve
+python examples/boston_housing.py --seeds 3 --require 2.9
 """
 
 import argparse
@@ -12,12 +12,14 @@ import fastnn as keras
 
 
 def build_model():
-    model = keras.Sequential([
-        keras.Input(shape=(13,)),
-        keras.layers.Dense(64, activation="relu"),
-        keras.layers.Dense(64, activation="relu"),
-        keras.layers.Dense(1),
-    ])
+    model = keras.Sequential(
+        [
+            keras.Input(shape=(13,)),
+            keras.layers.Dense(64, activation="relu"),
+            keras.layers.Dense(64, activation="relu"),
+            keras.layers.Dense(1),
+        ]
+    )
     model.compile(optimizer="adam", loss="mse", metrics=["mae"])
     return model
 

@@ -1,6 +1,6 @@
 """What a network sees: the plane divided by networks of growing width.
 
-    python examples/decision_boundaries.py       saves decision_boundaries.png
+python examples/decision_boundaries.py       saves decision_boundaries.png
 """
 
 import numpy as np
@@ -12,12 +12,14 @@ WIDTHS = [1, 2, 4, 32]
 
 
 def build_model(width):
-    model = keras.Sequential([
-        keras.Input(shape=(2,)),
-        keras.layers.Dense(width, activation="tanh"),
-        keras.layers.Dense(width, activation="tanh"),
-        keras.layers.Dense(1, activation="sigmoid"),
-    ])
+    model = keras.Sequential(
+        [
+            keras.Input(shape=(2,)),
+            keras.layers.Dense(width, activation="tanh"),
+            keras.layers.Dense(width, activation="tanh"),
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
     model.compile(
         optimizer=keras.optimizers.Adam(0.01), loss="binary_crossentropy", metrics=["accuracy"]
     )

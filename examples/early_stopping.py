@@ -1,6 +1,6 @@
 """Early stopping: a network that learns its examples by heart is stopped in time.
 
-    python examples/early_stopping.py    saves early_stopping.png
+python examples/early_stopping.py    saves early_stopping.png
 """
 
 import pictures
@@ -9,12 +9,14 @@ import fastnn as keras
 
 
 def build_model():
-    model = keras.Sequential([
-        keras.Input(shape=(30,)),
-        keras.layers.Dense(64, activation="relu"),
-        keras.layers.Dense(64, activation="relu"),
-        keras.layers.Dense(1, activation="sigmoid"),
-    ])
+    model = keras.Sequential(
+        [
+            keras.Input(shape=(30,)),
+            keras.layers.Dense(64, activation="relu"),
+            keras.layers.Dense(64, activation="relu"),
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
     model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
     return model
 

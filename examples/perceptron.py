@@ -28,11 +28,13 @@ def train_perceptron(x, y, epochs=20, rate=0.1):
 
 def train_network(x, y):
     """Return the same for a network with one hidden layer."""
-    model = keras.Sequential([
-        keras.Input(shape=(2,)),
-        keras.layers.Dense(8, activation="tanh"),
-        keras.layers.Dense(1, activation="sigmoid"),
-    ])
+    model = keras.Sequential(
+        [
+            keras.Input(shape=(2,)),
+            keras.layers.Dense(8, activation="tanh"),
+            keras.layers.Dense(1, activation="sigmoid"),
+        ]
+    )
     model.compile(optimizer=keras.optimizers.Adam(0.05), loss="binary_crossentropy")
     model.fit(x, y, batch_size=4, epochs=300, verbose=0)
     return lambda points: model.predict(points, verbose=0)[:, 0].round()

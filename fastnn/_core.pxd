@@ -53,7 +53,7 @@ cdef extern from "fastnn.h" nogil:
         int32_t code, backward, x, z, y, kernel, bias, activation, stream
         int32_t x_mode, kernel_mode, bias_mode, derivative, derivative_done, folded
         int32_t kind, probability, weights, by_samples, phase, index
-        double a, b, derivative_slope
+        double a, derivative_slope
         const fnn_map *map
     ctypedef struct fnn_sum:
         int32_t values, weights, reduction, to

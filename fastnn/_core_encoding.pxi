@@ -169,8 +169,9 @@ cdef class EncodedProgram:
             return 0
         c.backward = backward
         c.x, c.y = op.inputs[0] if op.inputs else -1, op.output
-        c.kernel = self.param(op.params[0]) if op.params else -1
-        c.bias = self.param(op.params[1]) if len(op.params) > 1 else -1
+        if kind != "python":
+            c.kernel = self.param(op.params[0]) if op.params else -1
+            c.bias = self.param(op.params[1]) if len(op.params) > 1 else -1
         c.folded = bool(attrs.get("folded"))
         if backward:
             c.x_mode = op.input_modes[0] if op.inputs else FNN_SKIP

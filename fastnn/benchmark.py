@@ -49,11 +49,13 @@ def build(workload: Workload) -> Any:
     from fastnn import layers, models
 
     *hidden, outputs = workload.sizes[1:]
-    model = models.Sequential([
-        layers.Input(shape=workload.sizes[:1]),
-        *[layers.Dense(units, activation="relu") for units in hidden],
-        layers.Dense(outputs, activation="softmax" if outputs > 1 else None),
-    ])
+    model = models.Sequential(
+        [
+            layers.Input(shape=workload.sizes[:1]),
+            *[layers.Dense(units, activation="relu") for units in hidden],
+            layers.Dense(outputs, activation="softmax" if outputs > 1 else None),
+        ]
+    )
     model.compile(workload.optimizer, "sparse_categorical_crossentropy" if outputs > 1 else "mse")
     return model
 

@@ -102,6 +102,7 @@ RULE_SLOTS = {
 }
 """The slots of each rule, in the order in which the kernels take them; formulas: csrc/ops.def."""
 
+
 def missing_row(layer: str, value: float, row: int, table: Variable) -> str:
     """Say which number names no row of a table; for both engines."""
     return (

@@ -1,7 +1,8 @@
 """Random numbers, with the names of ``keras.random``.
 
-They are arrays, drawn when a function is called: for data, weights and experiments. In a loss or a
-metric, which is traced once, a call would give the same constants in every step.
+They are arrays, drawn when a function is called: for data, weights and experiments. In the `call`
+of a layer `normal`, `uniform` and `dropout` draw others in each step. In a loss or a metric, which
+is traced once, a call would give the same constants in every step.
 
 Without a seed they come from `config.rng`, which `config.set_random_seed` makes repeatable. A whole
 number as the seed gives the same numbers in every call; a `SeedGenerator` others in each, in an
@@ -32,6 +33,7 @@ from fastnn.missing import explain_missing
 from fastnn.ops.arrays import standardize_dtype
 from fastnn.ops.operation import Op, as_ndarray, holds_tensor
 from fastnn.ops.tensor import NotTraceable, Tensor, where
+from fastnn.variable import is_tracing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,19 +112,23 @@ def _of_arrays(function: Callable[..., Any]) -> Any:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        _refuse_tensors(function.__name__, unless=not holds_tensor([*args, *kwargs.values()]))
+        if holds_tensor([*args, *kwargs.values()]):
+            raise _not_drawn(function.__name__)
         return function(*args, **kwargs)
 
     return call
 
 
-def _refuse_tensors(name: str, *, unless: bool) -> None:
-    if not unless:
-        raise NotTraceable(
+def _not_drawn(name: str) -> NotTraceable:
+    if _streams.get() is None:
+        return NotTraceable(
             f"{where()}random.{name} draws numbers for arrays: in losses and metrics, which are "
-            "traced once, there are no random numbers yet; draw them before fit, or use a layer, "
-            "as Dropout or GaussianNoise"
+            "traced once, there are none; draw them in a layer, or before fit"
         )
+    return NotTraceable(
+        f"{where()}random.{name} draws numbers for arrays: in the call of a layer use "
+        "random.normal(ops.shape(x)), random.uniform(ops.shape(x)) or random.dropout(x, rate)"
+    )
 
 
 # --- in the trace of a model -----------------------------------------------------------------
@@ -146,15 +152,16 @@ def _stream() -> int:
     return next(found)
 
 
-def _drawn(shape: Any) -> Tensor:
+def _drawn(name: str, shape: Any) -> Tensor:
     """Return random numbers between 0 and 1 for each row of the batch."""
-    _refuse_tensors("normal", unless=_streams.get() is not None)
+    if _streams.get() is None:
+        raise _not_drawn(name)
     lengths = tuple(shape)
     first, rest = lengths[0], lengths[1:]
     if not isinstance(first, Tensor) or first.op.name != "rows" or holds_tensor(rest):
         raise NotTraceable(
             f"{where()}random numbers in a layer: their first length must be that of the batch, as "
-            "in random.normal(ops.shape(x))"
+            f"in random.{name}(ops.shape(x))"
         )
     sample = tuple(int(d) for d in rest)
     return Tensor(_RANDOM, (), {"stream": _stream()}, (None, *sample), 1, first.dtype)
@@ -195,8 +202,9 @@ def uniform(
     `normal`.
     """
     if holds_tensor((shape,)):
-        return ops.add(minval, ops.multiply(ops.subtract(maxval, minval), _drawn(shape)))
-    _refuse_tensors("uniform", unless=not holds_tensor((minval, maxval)))
+        return ops.add(minval, ops.multiply(ops.subtract(maxval, minval), _drawn("uniform", shape)))
+    if holds_tensor((minval, maxval)):
+        raise _not_drawn("uniform")
     name = standardize_dtype(dtype)
     low, high = as_ndarray(minval), as_ndarray(maxval)
     if "int" in name:
@@ -219,10 +227,11 @@ def normal(
     In a layer: Box and Muller, "A note on the generation of random normal deviates", 1958.
     """
     if holds_tensor((shape,)):
-        radius = ops.sqrt(ops.multiply(-2.0, ops.log(_drawn(shape))))
-        values = ops.multiply(radius, ops.cos(ops.multiply(2 * math.pi, _drawn(shape))))
+        radius = ops.sqrt(ops.multiply(-2.0, ops.log(_drawn("normal", shape))))
+        values = ops.multiply(radius, ops.cos(ops.multiply(2 * math.pi, _drawn("normal", shape))))
         return ops.add(mean, ops.multiply(stddev, values))
-    _refuse_tensors("normal", unless=not holds_tensor((mean, stddev)))
+    if holds_tensor((mean, stddev)):
+        raise _not_drawn("normal")
     values = _generator(seed).standard_normal(_lengths(shape))
     return (as_ndarray(mean) + as_ndarray(stddev) * values).astype(standardize_dtype(dtype))
 
@@ -299,9 +308,8 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None)
     """
     if not 0 <= rate <= 1:
         raise ValueError(f"dropout: expected a rate from 0 to 1, got {rate!r}")
-    if isinstance(inputs, Tensor):
-        _refuse_tensors("dropout", unless=_streams.get() is not None and noise_shape is None)
-        return inputs if rate == 0 else _DROPOUT(inputs, rate=float(rate), stream=_stream())
+    if isinstance(inputs, Tensor) or is_tracing():
+        return _dropped(inputs, float(rate), noise_shape)
     x = as_ndarray(inputs)
     x = x if x.dtype.kind == "f" else x.astype(config.floatx())
     if rate == 0:
@@ -311,6 +319,30 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None)
         shape = tuple(n if d is None else int(d) for d, n in zip(noise_shape, shape, strict=True))
     kept = _generator(seed).random(shape) >= rate
     return np.where(kept, x / x.dtype.type(max(1 - rate, 1e-30)), x.dtype.type(0))
+
+
+def _dropped(inputs: Any, rate: float, noise_shape: Any) -> Any:
+    if _streams.get() is None:
+        raise _not_drawn("dropout")
+    if not isinstance(inputs, Tensor) or not inputs.batched or inputs.fold != 1:
+        raise NotTraceable(
+            f"{where()}random.dropout in a layer drops elements of tensors of the batch, (n, ...): "
+            "of weights it drops none"
+        )
+    if rate == 0:
+        return inputs
+    if noise_shape is None:
+        return _DROPOUT(inputs, rate=rate, stream=_stream())
+    rows, *lengths = ops.shape(inputs)
+    first, *rest = noise_shape
+    if len(rest) != len(lengths) or not (first is None or isinstance(first, Tensor)):
+        raise NotTraceable(
+            f"{where()}random.dropout: in a layer noise_shape has {inputs.ndim} lengths, and "
+            f"begins with None, for the batch; got {noise_shape}"
+        )
+    shape = [n if d is None else int(d) for d, n in zip(rest, lengths, strict=True)]
+    kept = ops.greater_equal(_drawn("dropout", (rows, *shape)), rate)
+    return ops.where(kept, ops.divide(inputs, max(1 - rate, 1e-30)), 0.0)
 
 
 @_of_arrays

@@ -69,9 +69,8 @@ class Case:
             weighted_metrics=spread(self.weighted_metrics),
             loss_weights=self.loss_weights,
             targets=[None if y is None else y.shape[1:] for y in self.y],
-            sample_weights=self.weights and [
-                None if w is None else w.shape[1:] for w in self.weights
-            ],
+            sample_weights=self.weights
+            and [None if w is None else w.shape[1:] for w in self.weights],
             optimizer=optimizer,
             dtype=self.outputs[0].dtype,
             **options,

@@ -143,8 +143,10 @@ def test_functions_of_ones_own_keep_the_shape(engine):
     with pytest.raises(ValueError, match=who + "nothing$"):
         losses_of(lambda x: None)
     with pytest.raises(ValueError, match=r"^activation 'forgets' must return .* got nothing$"):
+
         def forgets(x):
             x**2
+
         losses_of(lambda x: x, forgets)
 
 

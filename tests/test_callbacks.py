@@ -190,9 +190,7 @@ def test_a_callback_may_use_the_model():
     used.set_weights(plain.get_weights())
     used.seed = plain.seed
     a = plain.fit(X, Y, batch_size=2, epochs=3, validation_data=(X, Y), verbose=0)
-    b = used.fit(
-        X, Y, batch_size=2, epochs=3, validation_data=(X, Y), callbacks=[Use()], verbose=0
-    )
+    b = used.fit(X, Y, batch_size=2, epochs=3, validation_data=(X, Y), callbacks=[Use()], verbose=0)
     assert a.history == b.history
 
 

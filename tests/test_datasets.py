@@ -399,9 +399,7 @@ class Trap:
     ],
     ids=["code", "words", "count", "labels", "numbers"],
 )
-def test_imdb_runs_nothing_and_reads_only_lists_of_numbers(
-    changes, complaint, home, monkeypatch
-):
+def test_imdb_runs_nothing_and_reads_only_lists_of_numbers(changes, complaint, home, monkeypatch):
     monkeypatch.chdir(home)
     put(home / ".keras" / "datasets" / "imdb.npz", imdb_file(**changes)[0])
     with pytest.raises(ValueError, match=complaint):

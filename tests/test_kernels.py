@@ -187,9 +187,15 @@ def test_operands_of_other_types_orders_and_ranks():
         (lambda: kernels.dense(np.ones((2, 3)), np.ones((3, 2)), np.ones(3)), "bias shape"),
         (lambda: kernels.dense(np.ones((2, 3)), np.ones((3, 2)), activation="rely"), "'rely'"),
         (lambda: kernels.activation(np.ones(3), "relu", out=np.ones(4)), "expected out"),
-        (lambda: kernels.dense_gradient(np.ones((2, 3)), np.ones((2, 3)), np.ones((3, 3)),
-                                        out=(np.ones((2, 3)), np.ones((3, 3)), np.ones(4))),
-         r"expected out to be C-contiguous, of shape \(3,\)"),
+        (
+            lambda: kernels.dense_gradient(
+                np.ones((2, 3)),
+                np.ones((2, 3)),
+                np.ones((3, 3)),
+                out=(np.ones((2, 3)), np.ones((3, 3)), np.ones(4)),
+            ),
+            r"expected out to be C-contiguous, of shape \(3,\)",
+        ),
         (lambda: kernels.activation_gradient(np.ones(3), np.ones(3), None, "relu"), "from y"),
         (lambda: kernels.crossentropy("mse", 1, 1), "expected a kind of .*, got 'mse'"),
         (lambda: kernels.crossentropy_gradient("binary", [[1.0, 2.0]], [[1.0]]), "y_true of shape"),

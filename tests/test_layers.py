@@ -63,13 +63,22 @@ VALUES = [
     (BatchNormalization(epsilon=0.0), A, A),
     (BatchNormalization(1, epsilon=0.0, center=False, moving_mean_initializer="ones"), A, A - 1),
     (Embedding(5, 2, embeddings_initializer="ones"), A * 0 + 4, np.ones((2, 3, 2))),
-    (LayerNormalization(), A, (A - A.mean(1, keepdims=True))
-     / np.sqrt(A.var(1, keepdims=True) + 1e-3)),
-    (LayerNormalization(rms_scaling=True, axis=[1]), A,
-     A / np.sqrt((A**2).mean(1, keepdims=True) + 1e-3)),
+    (
+        LayerNormalization(),
+        A,
+        (A - A.mean(1, keepdims=True)) / np.sqrt(A.var(1, keepdims=True) + 1e-3),
+    ),
+    (
+        LayerNormalization(rms_scaling=True, axis=[1]),
+        A,
+        A / np.sqrt((A**2).mean(1, keepdims=True) + 1e-3),
+    ),
     (Operation("ops.add", [{"tensor": 0}, 1.0]), A, A + 1),
-    (Operation("np.stack", [[{"tensor": 0}, {"tensor": 1}]], {"axis": 1}), [A, B],
-     np.stack([A, B], 1)),
+    (
+        Operation("np.stack", [[{"tensor": 0}, {"tensor": 1}]], {"axis": 1}),
+        [A, B],
+        np.stack([A, B], 1),
+    ),
     (
         Concatenate(axis=1),
         [A.reshape(2, 1, 3), np.ones((2, 4, 3))],

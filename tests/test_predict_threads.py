@@ -9,11 +9,13 @@ import fastnn
 
 def test_the_last_shorter_batch_waits_for_the_others(rng):
     """In a shorter batch a sample belongs to another thread than its place did before."""
-    model = fastnn.Sequential([
-        fastnn.Input((64,)),
-        fastnn.layers.Dense(256, "relu"),
-        fastnn.layers.Dense(10, "softmax"),
-    ])
+    model = fastnn.Sequential(
+        [
+            fastnn.Input((64,)),
+            fastnn.layers.Dense(256, "relu"),
+            fastnn.layers.Dense(10, "softmax"),
+        ]
+    )
     engine_batch = 1024
     x = rng.random((2 * engine_batch + engine_batch // 2, 64), np.float32)
     fastnn.set_num_threads(1)

@@ -144,9 +144,7 @@ def test_wide_and_deep(inputs, auxiliary):
     b = keras.layers.Input(shape=[6], name="deep_input") if inputs == 2 else a
     hidden = keras.layers.Dense(30, activation="relu")(b)
     hidden = keras.layers.Dense(30, activation="relu")(hidden)
-    output = keras.layers.Dense(1, name="main_output")(
-        keras.layers.concatenate([a, hidden])
-    )
+    output = keras.layers.Dense(1, name="main_output")(keras.layers.concatenate([a, hidden]))
     outputs = [output]
     if auxiliary:
         outputs.append(keras.layers.Dense(1, name="aux_output")(hidden))
@@ -160,7 +158,7 @@ def test_wide_and_deep(inputs, auxiliary):
     expected = {"loss"} | ({"main_output_loss", "aux_output_loss"} if auxiliary else set())
     assert set(history.history) == expected
     predictions = model.predict(x, verbose=0)
-    assert (len(predictions) == 2 if auxiliary else predictions.shape == (60, 1))
+    assert len(predictions) == 2 if auxiliary else predictions.shape == (60, 1)
 
 
 # --- the command line -------------------------------------------------------------------------

@@ -19,13 +19,15 @@ Y = RANDOM.integers(3, size=70)
 
 def classifier(**compiled):
     keras.utils.set_random_seed(1)
-    model = keras.Sequential([
-        keras.Input(shape=(4,)),
-        layers.Dense(8, activation="relu"),
-        layers.Dropout(0.3),
-        layers.PReLU(),
-        layers.Dense(3, activation="softmax"),
-    ])
+    model = keras.Sequential(
+        [
+            keras.Input(shape=(4,)),
+            layers.Dense(8, activation="relu"),
+            layers.Dropout(0.3),
+            layers.PReLU(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
     defaults = {"optimizer": "adam", "loss": "sparse_categorical_crossentropy",
                 "metrics": ["accuracy"]}  # fmt: skip
     model.compile(**{**defaults, **compiled})
@@ -198,9 +200,7 @@ def test_numpy_reads_the_weights(tmp_path):
     model.save(tmp_path / "m.npz")
     first = model.layers[0]
     with np.load(tmp_path / "m.npz") as file:
-        np.testing.assert_array_equal(
-            file[f"layers/{first.name}/kernel"], first.get_weights()[0]
-        )
+        np.testing.assert_array_equal(file[f"layers/{first.name}/kernel"], first.get_weights()[0])
         assert file[f"optimizer/m/layers/{first.name}/bias"].shape == (8,)
     with Store(tmp_path / "m.npz") as store:
         assert store[f"layers/{first.name}"].attrs == {"class_name": "Dense"}

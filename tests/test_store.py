@@ -177,6 +177,7 @@ def test_impossible_places_are_named(tmp_path, monkeypatch):
         write_store(tmp_path / "missing" / "a.npz", ARRAYS)
     with pytest.raises(IsADirectoryError, match="it is a folder"):
         write_store(tmp_path, ARRAYS)
+
     def refuse(path, flags, mode):
         raise PermissionError(errno.EACCES, "Permission denied", path)
 

@@ -48,10 +48,12 @@ class Contender:
                     mean, variance = x.mean(axis=0), x.var(axis=0)
                     x = (x - mean) * jax.lax.rsqrt(variance + EPSILON) * scale[0] + scale[1]
                     old = averages[layer]
-                    new.append((
-                        old[0] * MOMENTUM + mean * (1 - MOMENTUM),
-                        old[1] * MOMENTUM + variance * (1 - MOMENTUM),
-                    ))
+                    new.append(
+                        (
+                            old[0] * MOMENTUM + mean * (1 - MOMENTUM),
+                            old[1] * MOMENTUM + variance * (1 - MOMENTUM),
+                        )
+                    )
                 x = activate(x)
                 if keys is not None:
                     mask = jax.random.bernoulli(keys[layer], kept, x.shape)

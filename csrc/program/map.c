@@ -28,7 +28,7 @@ static real *bind_whole(const worker *w, const fnn_map *map, const fnn_register 
     fill(slot, (double)w->n);
     return slot;
   case FNN_TENSOR:
-  case FNN_GRADIENT:
+  case FNN_GRADIENT: /* of samples alone */
   case FNN_MEMORY:
     if (r->size == 1) {
       fill(slot, (double)memory[0]);

@@ -68,9 +68,7 @@ def load_data(
     code of the file's. From A. Maas et al., "Learning word vectors for sentiment analysis",
     ACL 2011.
     """
-    (x_train, y_train), (x_test, y_test) = _cache.load(
-        "imdb.npz", read, checksum=SHA256, path=path
-    )
+    (x_train, y_train), (x_test, y_test) = _cache.load("imdb.npz", read, checksum=SHA256, path=path)
     random = np.random.RandomState(seed)
     sets = []
     for reviews, labels in ((x_train, y_train), (x_test, y_test)):
@@ -101,9 +99,7 @@ def get_word_index(path: str = "imdb_word_index.json") -> dict[str, int]:
     >>> words = {number + 3: word for word, number in imdb.get_word_index().items()}
     >>> print(" ".join(words.get(number, "?") for number in x_train[0]))
     """
-    return _cache.load(
-        "imdb_word_index.json", _read_word_index, checksum=WORD_INDEX_MD5, path=path
-    )
+    return _cache.load("imdb_word_index.json", _read_word_index, checksum=WORD_INDEX_MD5, path=path)
 
 
 def _limit(review: list[int], low: int, high: int, other: int | None) -> list[int]:
@@ -197,8 +193,19 @@ def unpickle_lists(stream: IO[bytes]) -> list[list[int]]:
     """
     try:
         array = _ListUnpickler(stream).load()
-    except (ValueError, TypeError, AttributeError, KeyError, IndexError, EOFError, OverflowError,
-            ImportError, MemoryError, RecursionError, pickle.UnpicklingError) as error:
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        KeyError,
+        IndexError,
+        EOFError,
+        OverflowError,
+        ImportError,
+        MemoryError,
+        RecursionError,
+        pickle.UnpicklingError,
+    ) as error:
         raise ValueError(f"its lists are damaged ({error})") from error  # fmt: skip
     state = getattr(array, "state", None)
     if not isinstance(array, _Shell) or not isinstance(state, tuple) or len(state) != 5:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
-
 class Activated:
     """What a layer with a settable `activation` has: what runs next runs the new one."""
 

@@ -6,7 +6,7 @@ import functools
 import inspect
 import weakref
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from fastnn.layers.arguments import (
 )
 from fastnn.layers.input_spec import InputSpec
 from fastnn.layers.nested import Call, Place, fill, flatten, mapped
-from fastnn.layers.python import takes_training
+from fastnn.layers.python import LayerOperation, python, takes_training
 from fastnn.layers.weights import LayerWeights
 from fastnn.missing import refuse
 from fastnn.ops.operation import INPUT
@@ -36,6 +36,9 @@ BASIC = frozenset({"name", "trainable", "dtype", "batch_input_shape"})
 """Arguments that all layers take."""
 
 Shape = tuple[int | None, ...]
+
+_GROWING = frozenset({"_weights", "_sublayers", "_holders", "_losses", "_calls"})
+"""Attributes of a layer that change in place."""
 
 _penalties: ContextVar[list[Any] | None] = ContextVar("penalties", default=None)
 """What layers add to the loss of the model that is being traced."""
@@ -347,7 +350,15 @@ class Layer(LayerWeights):
         -------
         SymbolicTensor or numpy.ndarray, or a list or dict of them if `call` returns one
         """
-        if args or kwargs or isinstance(inputs, dict):
+        if not self.built:
+            with self._kept_on_errors():
+                return self._apply(inputs, args, kwargs, training)
+        return self._apply(inputs, args, kwargs, training)
+
+    def _apply(
+        self, inputs: Any, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
+    ) -> Any:
+        if args or kwargs or isinstance(inputs, dict) or hasattr(inputs, "_fields"):
             return self._call_nested(() if inputs is None else (inputs, *args), kwargs, training)
         tensors = inputs if isinstance(inputs, (list, tuple)) else [inputs]
         symbolic = [isinstance(tensor, SymbolicTensor) for tensor in tensors]
@@ -365,11 +376,29 @@ class Layer(LayerWeights):
             )
         training = _training.get() if training is None else bool(training)
         if any(isinstance(tensor, Tensor) for tensor in tensors):
-            self.prepare(inputs)
+            _, shape = self.prepare(inputs)
+            if self.has_backward:
+                return self._recorded(tensors, shape)
             return self.compute(tensors, training=training)
         from fastnn.layers.eager import run
 
         return run(self, inputs, training=training)
+
+    @contextmanager
+    def _kept_on_errors(self) -> Iterator[None]:
+        """Let no layer stay built for inputs that it, or one around it, then could not take."""
+        before = [
+            (layer, {k: v.copy() if k in _GROWING else v for k, v in vars(layer).items()})
+            for layer in (self, *self.inner_layers)
+            if not layer.built
+        ]
+        try:
+            yield
+        except Exception:
+            for layer, state in before:
+                vars(layer).clear()
+                vars(layer).update(state)
+            raise
 
     def _call_nested(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
@@ -387,8 +416,21 @@ class Layer(LayerWeights):
         flatten((args, kwargs), lambda x: isinstance(x, Tensor), leaves)
         if leaves:
             self._build_for(args)
+            if self.has_backward:
+                args, kwargs = flatten((args, kwargs), lambda x: isinstance(x, Tensor), [])
+                call = Call(args, kwargs, training)
+                return self._recorded(leaves, [x.shape for x in leaves], call)
             return self._invoke(args, kwargs, now)
         return run_nested(self, args, kwargs, training=now)
+
+    def _recorded(self, tensors: Sequence[Any], shape: Any, call: Call | None = None) -> Tensor:
+        """Record a layer that states its own gradient, called in the `call` of another."""
+        shapes = shape if isinstance(shape, list) else [shape]
+        zeros = [np.zeros((1, *one[1:]), self.dtype) for one in shapes]
+        operation = LayerOperation(self, len(tensors) > 1, None, call)
+        outside = Context()  # where nothing is traced
+        made = outside.run(lambda: self.compute(zeros, training=False, call=call))
+        return python(operation, tensors, operation.weights, (None, *np.shape(made)[1:]))
 
     def _build_for(self, args: tuple[Any, ...]) -> None:
         """Build for the shapes of the arguments that hold tensors, as many as `build` takes."""

@@ -81,7 +81,8 @@ class Embedding(Layer):
     def call(self, inputs: Any) -> Any:
         if not isinstance(inputs, ops.Tensor):
             indices = np.asarray(inputs)
-            if not ((indices >= 0) & (indices < self.input_dim)).all():
+            whole = indices == np.floor(indices)
+            if not ((indices >= 0) & (indices < self.input_dim) & whole).all():
                 raise IndexError(
                     f"Embedding '{self.name}': expected whole numbers from 0 to "
                     f"{self.input_dim - 1}, got {indices.min():g} to {indices.max():g}: give it "

@@ -52,7 +52,6 @@ class Lambda(Layer):
                 f"custom_objects={{{function!r}: ...}} when you load it"
             )
         self.function = function
-        self.output_shape_given = output_shape
         self.arguments = dict(arguments or {})
 
     def call(self, inputs: Any) -> Any:

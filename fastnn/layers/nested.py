@@ -41,7 +41,7 @@ def flatten(value: Any, is_leaf: Callable[[Any], bool], leaves: list[Any]) -> An
     if isinstance(value, dict):
         return {key: flatten(item, is_leaf, leaves) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)([flatten(item, is_leaf, leaves) for item in value])
+        return _like(value, [flatten(item, is_leaf, leaves) for item in value])
     return value
 
 
@@ -52,8 +52,13 @@ def fill(value: Any, leaves: Sequence[Any]) -> Any:
     if isinstance(value, dict):
         return {key: fill(item, leaves) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)([fill(item, leaves) for item in value])
+        return _like(value, [fill(item, leaves) for item in value])
     return value
+
+
+def _like(value: Any, items: list[Any]) -> Any:
+    """Return a list or tuple of the same type as `value`."""
+    return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
 
 
 def mapped(function: Callable[[Any], Any], value: Any, is_leaf: Callable[[Any], bool]) -> Any:

@@ -78,7 +78,9 @@ class Operation(Layer):
     def call(self, inputs: Any) -> Any:
         tensors = inputs if isinstance(inputs, (list, tuple)) else [inputs]
         args = [decode(item, tensors) for item in self.args]
-        return FUNCTIONS[self.function](*args, **{k: decode(v, tensors) for k, v in self.kwargs.items()})
+        return FUNCTIONS[self.function](
+            *args, **{k: decode(v, tensors) for k, v in self.kwargs.items()}
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {

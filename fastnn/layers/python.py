@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnn.ops.operation import PYTHON, as_tensor
-from fastnn.ops.tensor import Tensor
+from fastnn.ops.tensor import NotTraceable, Tensor, where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,6 +45,7 @@ class LayerOperation:
         self.several = several
         self.called = call
         self.untraceable = untraceable
+        self.scored = False  # what the layer adds to the loss would be missed
         self.who = f"{type(layer).__name__} '{layer.name}'"
 
     def __eq__(self, other: object) -> bool:  # so that two traces of it are the same
@@ -61,8 +62,22 @@ class LayerOperation:
                 "the gradient for inputs)"
             )
 
+    @property
+    def weights(self) -> list[Variable]:
+        """The weights that a training through it would change."""
+        if self.untraceable is not None:  # nothing trains those of the layers within, either
+            return [*self.layer.trainable_weights]
+        return [v for v, made_trainable in self.layer._weights if made_trainable]
+
     def forward(self, inputs: list[np.ndarray], training: bool = False) -> np.ndarray:
-        return np.asarray(self.layer.compute(inputs, training=training, call=self.called))
+        output = np.asarray(self.layer.compute(inputs, training=training, call=self.called))
+        if self.scored and self.layer.losses:
+            why = self.untraceable or "it states its own gradient by `backward`"
+            raise ValueError(
+                f"{self.who}: what add_loss is given counts only where `call` is traced, and this "
+                f"one is called in Python: {why}. Call add_loss in another layer, behind it"
+            )
+        return output
 
     def backward(
         self, inputs: list[np.ndarray], output: np.ndarray, doutput: np.ndarray
@@ -75,7 +90,7 @@ class LayerOperation:
             self.layer._gradient_checked = True
         taken = inputs if self.several else inputs[0]
         found = self.layer.backward(taken, output, doutput)
-        weights = [v for v, made_trainable in self.layer._weights if made_trainable]
+        weights = self.weights
         dweights: list[Any] = []
         if weights:
             if not isinstance(found, tuple) or len(found) != 2:
@@ -186,7 +201,19 @@ class StatedOperation:
 def python(
     operation: Any, inputs: Sequence[Tensor], weights: Sequence[Variable], shape: Sequence[Any]
 ) -> Tensor:
-    """Record an operation that Python computes; its output has the given shape."""
+    """Record an operation that Python computes; its output has the given shape.
+
+    Raises
+    ------
+    NotTraceable
+        For inputs that are not one row for each of the batch.
+    """
+    for x in inputs:
+        if not isinstance(x, Tensor) or not x.batched or x.fold != 1:
+            raise NotTraceable(
+                f"{where()}{operation.who} states its own gradient, and is called on arrays of the "
+                f"batch, (n, ...); here it got shape {tuple(np.shape(x))}"
+            )
     dtype = inputs[0].dtype
     args = (*inputs, *(as_tensor(variable, dtype) for variable in weights))
     attrs = {"operation": operation, "inputs": len(inputs)}

@@ -132,8 +132,9 @@ class Engine:
         """Take one training step for each batch of `rows`, in their order; `done` counts them."""
         self.done = 0
         for k, start in enumerate(range(0, len(rows), batch_size)):
-            n = self.gather(rows[start : start + batch_size])
-            self.forward(n, training=True, step=step + k, seed=seed)
+            chosen = rows[start : start + batch_size]
+            n = self.gather(chosen)
+            self.forward(n, training=True, step=step + k, seed=seed, rows=chosen)
             self.score(n, gradients=True)
             self.backward(n)
             self.update(coefficients[k])
@@ -175,10 +176,12 @@ class Engine:
     ) -> None:
         """Compute all tensors of a batch of n rows from the inputs.
 
-        Outside of trainings random numbers are those of these rows of the data (the first n).
+        `rows` says which of the data they are (by default the first n): errors name them, and
+        outside of trainings random numbers are theirs.
         """
-        places = np.arange(n) if training or rows is None else rows
-        self._step = Step(training, step if training else 0, seed, places)
+        rows = np.arange(n) if rows is None else rows
+        places = np.arange(n) if training else rows
+        self._step = Step(training, step if training else 0, seed, places, rows)
         states: dict[Variable, np.ndarray] = {}
         for op in self.program.forward:
             if op.kind == "segment":

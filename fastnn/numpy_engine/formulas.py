@@ -1,4 +1,4 @@
-"""Formulas: what losses and metrics compute of a batch, one NumPy function after the other."""
+"""Formulas: what is computed of a batch, one NumPy function after the other."""
 
 from __future__ import annotations
 

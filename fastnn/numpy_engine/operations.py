@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Step:
-    """Where in the training an operation runs: what dropout depends on."""
+    """Where in the training an operation runs: what random numbers depend on."""
 
     training: bool = False
     number: int = 0
     seed: int = 0
     rows: Any = ()  # by which random words are numbered
+    data: Any = ()  # the rows of the data
 
 
 # --- dense: y = f(x W + b) -------------------------------------------------------------------
@@ -74,7 +75,7 @@ def take(step, op, x):
     wrong = ~((x >= 0) & (x < len(table)) & (x == np.floor(x)))
     if wrong.any():
         place = np.argwhere(wrong)[0]
-        row = int(step.rows[place[0]]) if len(step.rows) else int(place[0])
+        row = int(step.data[place[0]]) if len(step.data) else int(place[0])
         raise IndexError(missing_row(op.name, float(x[tuple(place)]), row, op.params[0]))
     return table[x.astype(np.int64)]
 
@@ -91,10 +92,6 @@ def random(step, op):
     return uniform(step.rows, op.attrs["size"], op.attrs["dtype"], **where)
 
 
-def random_backward(step, op, inputs, y, dy):
-    return [], []
-
-
 def dropout(step, op, x):
     return _drop(step, op, x)
 
@@ -106,11 +103,7 @@ def dropout_backward(step, op, inputs, y, dy):
 def _drop(step, op, x):
     rate = op.attrs["rate"]
     where = {"seed": step.seed, "step": step.number, "stream": op.attrs["stream"]}
-    if step.training:
-        keep = keep_mask(x.shape, rate, **where)
-    else:  # each row of the data has its own numbers
-        keep = keep_mask((int(max(step.rows, default=-1)) + 1, *x.shape[1:]), rate, **where)
-        keep = keep[np.asarray(step.rows, np.int64)]
+    keep = keep_mask(step.rows, x[0].size, rate, **where).reshape(x.shape)
     return np.where(keep, x / (1 - rate), 0) if rate < 1 else np.zeros_like(x)
 
 
@@ -135,5 +128,5 @@ _KINDS = (dense, activation, take, random, dropout, python)
 FORWARD: dict[str, Callable[..., np.ndarray]] = {f.__name__: f for f in _KINDS}
 
 BACKWARD: dict[str, Callable[..., tuple[list, list]]] = {
-    f"{f.__name__}_backward": globals()[f"{f.__name__}_backward"] for f in _KINDS
+    f"{f.__name__}_backward": globals()[f"{f.__name__}_backward"] for f in _KINDS if f is not random
 }

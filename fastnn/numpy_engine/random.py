@@ -39,13 +39,26 @@ def words(n: int, *, seed: int, step: int, stream: int) -> np.ndarray:
     Word i is number i % 4 of the counter {i / 4 (two words), step, stream}.
     """
     blocks = np.arange(-(-n // 4), dtype=np.uint64)
+    return _blocks(blocks, seed, step, stream).reshape(-1)[:n]
+
+
+def _blocks(blocks: np.ndarray, seed: int, step: int, stream: int) -> np.ndarray:
+    """Return four words for each block."""
     counter = np.empty((len(blocks), 4), np.uint64)
     counter[:, 0] = blocks & MASK
     counter[:, 1] = blocks >> HALF
     counter[:, 2] = step & 0xFFFFFFFF
     counter[:, 3] = stream & 0xFFFFFFFF
-    key = seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF
-    return philox(counter, key).reshape(-1)[:n]
+    return philox(counter, (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF))
+
+
+def words_at(places: np.ndarray, *, seed: int, step: int, stream: int) -> np.ndarray:
+    """Return the random words of these numbers, of any shape; see `words`."""
+    places = places.astype(np.uint64)
+    blocks, inverse = np.unique(places.reshape(-1) // np.uint64(4), return_inverse=True)
+    drawn = _blocks(blocks, seed, step, stream)
+    found = drawn[inverse.reshape(-1), (places.reshape(-1) % np.uint64(4)).astype(int)]
+    return found.reshape(places.shape)
 
 
 def uniform(
@@ -55,33 +68,28 @@ def uniform(
 
     Each is the middle of one of 2^23 (float32) or 2^32 equal parts.
     """
-    first = np.asarray(rows, np.uint64)[:, None] * np.uint64(size)
-    places = first + np.arange(size, dtype=np.uint64)
-    numbers = (places.reshape(-1) // np.uint64(4)).astype(np.uint64)
-    blocks, inverse = np.unique(numbers, return_inverse=True)
-    counter = np.empty((len(blocks), 4), np.uint64)
-    counter[:, 0] = blocks & MASK
-    counter[:, 1] = blocks >> HALF
-    counter[:, 2] = step & 0xFFFFFFFF
-    counter[:, 3] = stream & 0xFFFFFFFF
-    drawn = philox(counter, (seed & 0xFFFFFFFF, (seed >> 32) & 0xFFFFFFFF))
-    found = drawn[inverse.reshape(-1), (places.reshape(-1) % np.uint64(4)).astype(int)]
+    found = words_at(_places(rows, size), seed=seed, step=step, stream=stream)
     dropped = 9 if dtype == "float32" else 0
     middle = (found >> np.uint64(dropped)).astype(np.float64) + 0.5
-    return (middle / 2 ** (32 - dropped)).reshape(places.shape)
+    return middle / 2 ** (32 - dropped)
 
 
 def keep_mask(
-    shape: tuple[int, ...], rate: float, *, seed: int, step: int, stream: int
+    rows: np.ndarray, size: int, rate: float, *, seed: int, step: int, stream: int
 ) -> np.ndarray:
-    """Return the boolean mask of dropout: True with probability 1 - rate, to 16 bits.
+    """Return the boolean mask of dropout, (rows, size): True with probability 1 - rate, to 16 bits.
 
-    Elements 2i and 2i + 1 draw the lower and the upper half of word i.
+    Elements 2i and 2i + 1 of all rows draw the lower and the upper half of word i.
     """
-    n = int(np.prod(shape))
-    drawn = words(-(-n // 2), seed=seed, step=step, stream=stream)
-    halves = np.stack([drawn & np.uint64(0xFFFF), drawn >> np.uint64(16)], axis=1)
-    return (halves.reshape(-1)[:n] >= int(rate * 2**16)).reshape(shape)
+    places = _places(rows, size)
+    drawn = words_at(places // np.uint64(2), seed=seed, step=step, stream=stream)
+    halves = (drawn >> (np.uint64(16) * (places % np.uint64(2)))) & np.uint64(0xFFFF)
+    return halves >= int(rate * 2**16)
+
+
+def _places(rows: np.ndarray, size: int) -> np.ndarray:
+    """Return the numbers of the elements of rows of a matrix with `size` columns."""
+    return np.asarray(rows, np.uint64)[:, None] * np.uint64(size) + np.arange(size, dtype=np.uint64)
 
 
 def shuffled(n: int, *, seed: int, step: int) -> np.ndarray:

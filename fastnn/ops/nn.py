@@ -98,9 +98,7 @@ def _exponential_below(x: Any, alpha: float) -> Any:
     return e.where(e.greater(x, 0), x, e.multiply(alpha, e.expm1(e.minimum(x, 0.0))))
 
 
-@activation(
-    lambda g, y, x, alpha: e.where(_above(y, x, alpha), g, e.chain(g, e.add(y, alpha)))
-)
+@activation(lambda g, y, x, alpha: e.where(_above(y, x, alpha), g, e.chain(g, e.add(y, alpha))))
 def elu(x: Any, alpha: float = 1.0) -> Any:
     """Return x where it is positive, else alpha (exp(x) - 1)."""
     return _exponential_below(x, alpha)
@@ -164,9 +162,7 @@ def softsign(x: Any) -> Any:
 
 
 @activation(
-    lambda g, y, x: e.where(
-        e.logical_and(e.greater(y, 0.0), e.less(y, 1.0)), e.divide(g, 6.0), 0.0
-    )
+    lambda g, y, x: e.where(e.logical_and(e.greater(y, 0.0), e.less(y, 1.0)), e.divide(g, 6.0), 0.0)
 )
 def hard_sigmoid(x: Any) -> Any:
     """Return x / 6 + 1/2 moved into 0 .. 1."""

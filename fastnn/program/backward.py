@@ -55,9 +55,7 @@ def fuse_activations(program: Program, builder: Builder, scoring: Scoring) -> No
     program.forward = kept
 
 
-def derive_backward(
-    program: Program, builder: Builder, scoring: Scoring, *, fuse: bool
-) -> None:
+def derive_backward(program: Program, builder: Builder, scoring: Scoring, *, fuse: bool) -> None:
     """Append the backward operations and the optimizer's updates."""
     trainable = {id(v) for v in program.trainable}
     needed: set[int] = set()  # storages that depend on a trainable variable
@@ -165,8 +163,7 @@ def _derive_segment(
         slopes = derive_all(seeds, known)
     simple = iter(simplify([g for g in slopes if g is not None]))
     found = {
-        id(leaf): None if g is None else next(simple)
-        for leaf, g in zip(known, slopes, strict=True)
+        id(leaf): None if g is None else next(simple) for leaf, g in zip(known, slopes, strict=True)
     }
     if known and not any(g is not None for g in found.values()):
         op.attrs["flat"] = flat_places([value for value, _ in seeds], known)

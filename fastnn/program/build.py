@@ -96,6 +96,9 @@ def build(
     program.output_names = list(output_names or (t.node.layer.name for t in outputs))
 
     none = [None] * len(outputs)
+    for op in program.forward:
+        if op.kind == "python":
+            op.attrs["layer"].scored = bool(losses) or optimizer is not None
     scoring = attach(
         program,
         builder,
@@ -122,7 +125,7 @@ def build(
     def is_current() -> bool:
         if own and trace_network(inputs, outputs, dtype, training=training) != network:
             return False
-        return scoring.retraced()
+        return scoring.retraced() and program.inference_is_current()
 
     program.is_current = is_current
     if training and any(takes_training(type(layer)) for layer in layers):

@@ -226,6 +226,9 @@ class Program:
             self._for_inference = self.twin()
         return self._for_inference
 
+    def inference_is_current(self) -> bool:
+        return self._for_inference is None or self._for_inference.is_current()
+
     @property
     def mixes_rows(self) -> bool:
         """Whether what is predicted for a row depends on the others of its batch."""

@@ -1,4 +1,4 @@
-"""A program's losses and metrics as formulas: what ``print(program)`` shows of them."""
+"""A program's segments, losses and metrics as formulas: what ``print(program)`` shows of them."""
 
 from __future__ import annotations
 

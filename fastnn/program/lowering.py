@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastnn.ops.tensor import Tensor, without_lines
 from fastnn.program.derive import ancestors
@@ -98,6 +98,12 @@ class _Lowering:
                 found = Superop("dropout", [tensor.args[0]], [], {"rate": rate, "stream": stream})
             elif tensor.op.name == "take":
                 table, indices = tensor.args
+                if not _is_weight(table, tensor.dtype):
+                    raise ValueError(
+                        f"layer '{tensor.layer}': its table "
+                        f"'{table.attrs['variable'].path}' is of another type than the model, "
+                        f"{tensor.dtype}: give both one dtype"
+                    )
                 found = Superop("take", [indices], [table.attrs["variable"]], {})
             elif tensor.op.name == "random":
                 attrs = {"stream": tensor.attrs["stream"], "size": tensor.elements}
@@ -114,7 +120,7 @@ class _Lowering:
         """A product with a weight, and the bias that is added to it and to nothing else."""
         if tensor.op.name == "matmul":
             x, w = tensor.args
-            if x.batched and x.fold == 1 and w.op.name == "variable":
+            if x.batched and x.fold == 1 and _is_weight(w, tensor.dtype):
                 attrs = {"activation": "linear", "slope": 0.0}
                 return Superop("dense", [x], [w.attrs["variable"]], attrs)
         if tensor.op.name != "add":
@@ -124,7 +130,7 @@ class _Lowering:
             if (
                 found is not None and found.kind == "dense" and len(found.params) == 1
                 and uses[id(product)] == 1
-                and bias.op.name == "variable" and bias.shape == product.shape[-1:]
+                and _is_weight(bias, tensor.dtype) and bias.shape == product.shape[-1:]
             ):  # fmt: skip
                 del self.superops[id(product)]
                 found.params.append(bias.attrs["variable"])
@@ -222,6 +228,11 @@ class _Lowering:
             layer_name="+".join(names),
         )
         self.places.update((id(v), place) for v, place in zip(values, outputs, strict=True))
+
+
+def _is_weight(tensor: Tensor, dtype: Any) -> bool:
+    """Whether a tensor is a variable as the engines read it: of the program's type."""
+    return tensor.op.name == "variable" and tensor.attrs["variable"].dtype == str(dtype)
 
 
 def _stored(tensor: Tensor) -> Tensor:

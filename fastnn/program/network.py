@@ -9,7 +9,7 @@ from fastnn import ops
 from fastnn.graph import ancestors
 from fastnn.layers.base import penalties
 from fastnn.layers.python import LayerOperation, python
-from fastnn.ops.operation import INPUT, PYTHON, as_tensor
+from fastnn.ops.operation import INPUT, as_tensor
 from fastnn.ops.tensor import NotTraceable, Tensor, within
 from fastnn.program.simplify import simplify
 from fastnn.program.trace import structure
@@ -82,12 +82,15 @@ def trace_network(
                     f"model's inputs ({names}): add it to inputs="
                 )
             before, count = dict(assigned), len(added)
+            given = [values[id(x)] for x in node.inputs]
             with within(node.layer.name):
-                made = _call(node, [values[id(x)] for x in node.inputs], training)
-            if any(tensor.op is PYTHON for tensor in made):  # it does these things itself
-                assigned.clear()
-                assigned.update(before)
-                del added[count:]
+                try:
+                    made = _call(node, given, training)
+                except NotTraceable as error:  # what it has assigned and added, it does itself
+                    assigned.clear()
+                    assigned.update(before)
+                    del added[count:]
+                    made = [_called(node, given, error.with_traceback(None))]
             for symbolic, tensor in zip(node.outputs, made, strict=True):
                 values[id(symbolic)] = tensor
     ends = [values[id(x)] for x in outputs]
@@ -129,21 +132,16 @@ def is_built_in(cls: type) -> bool:
 
 def _call(node: Node, inputs: list[Tensor], training: bool) -> list[Tensor]:
     """Return the outputs of a layer's call."""
-    layer = node.layer
-    untraceable = None
-    if not layer.has_backward:
-        try:
-            made = layer.compute(inputs, training=training, call=node.call)
-        except NotTraceable as error:
-            untraceable = error.with_traceback(None)
-        else:
-            made = list(made.values()) if isinstance(made, dict) else made
-            return _checked(node, list(made) if isinstance(made, (list, tuple)) else [made])
-    weights = [v for v, made_trainable in layer._weights if made_trainable]
-    if untraceable is not None:  # nothing trains those of the layers within, either
-        weights = [*layer.trainable_weights]
-    operation = LayerOperation(layer, len(inputs) > 1, untraceable, node.call)
-    return [python(operation, inputs, weights, node.outputs[0].shape)]
+    if node.layer.has_backward:
+        return [_called(node, inputs)]
+    made = node.layer.compute(inputs, training=training, call=node.call)
+    made = list(made.values()) if isinstance(made, dict) else made
+    return _checked(node, list(made) if isinstance(made, (list, tuple)) else [made])
+
+
+def _called(node: Node, inputs: list[Tensor], untraceable: Exception | None = None) -> Tensor:
+    operation = LayerOperation(node.layer, len(inputs) > 1, untraceable, node.call)
+    return python(operation, inputs, operation.weights, node.outputs[0].shape)
 
 
 def _checked(node: Node, made: list[Any]) -> list[Tensor]:

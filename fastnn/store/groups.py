@@ -264,9 +264,7 @@ class Store(Group):
         import hashlib
 
         entry = self.datasets[name]
-        array = self._archive.read_array(
-            name, shape=tuple(entry["shape"]), dtype=entry["dtype"]
-        )
+        array = self._archive.read_array(name, shape=tuple(entry["shape"]), dtype=entry["dtype"])
         found = hashlib.sha256(array.data if array.size else b"").hexdigest()
         if found != entry["sha256"]:
             raise self._archive.error(f"is damaged: '{name}' does not agree with its checksum")

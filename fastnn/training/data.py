@@ -82,9 +82,7 @@ class Data:
             targets.append(fit_shape(array, target.shape, f"{method}: y of output '{name}'"))
             row_weights = self.weights[target.output]
             weights.append(_row_weights(row_weights, program, target.output, method))
-        return Data(
-            self.inputs, targets, weights, self.rows, self.shapes, self.weight_shapes
-        )
+        return Data(self.inputs, targets, weights, self.rows, self.shapes, self.weight_shapes)
 
 
 def read_data(model: Any, x: Any, y: Any = None, sample_weight: Any = None, *, method: str) -> Data:

@@ -244,8 +244,10 @@ class Fitting(Compilable):
                 f"{method}: model '{self.name}' has no loss to minimize: give compile a loss, "
                 "for example loss='mse'"
             )
-        flat = _flat_layer(program)
-        if program.trainable and not allow_zero_gradient and flat:
+        updated = {id(update.variable) for update in program.updates}
+        stuck = any(id(variable) not in updated for variable in program.trainable)
+        flat = _flat_layer(program) if stuck else ""
+        if flat and not allow_zero_gradient:
             raise ValueError(f"{method}: {flat}")
         if program.trainable and not program.updates and not allow_zero_gradient:
             raise ValueError(f"{method}: {_why_flat(program)}")
