@@ -129,7 +129,12 @@ ARGUMENTS = [
     (".*_regularizer", REGULARIZE),
     (".*_constraint", f"use {DECAY}"),
     ("lora_.*|quantization_config", "leave it out, the weights are trained as they are"),
-    ("noise_shape", f"leave it out, or {OWN_LAYER}"),
+    ("weights", "build the layer, and give them to set_weights"),
+    (
+        "mask.*",
+        "give a layer of your own the mask by name, call(self, x, mask=None): "
+        "layer(x, mask=ops.not_equal(words, 0))",
+    ),
 ]
 
 # Methods of models that Keras had, and what to call instead.

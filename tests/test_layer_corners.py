@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fastnn import Input, Model, Sequential, losses, ops, optimizers, random
-from fastnn.layers import Activation, Dense, Embedding, Layer
+from fastnn.layers import Activation, Dense, Dropout, Embedding, Layer
 from fastnn.ops.tensor import NotTraceable
 
 ENGINES = ["c", "numpy"]
@@ -206,6 +206,43 @@ def test_named_tuples_are_arguments():
     np.testing.assert_array_equal(Sum()(pair(ONES, ONES)), 2.0 * ONES)
 
 
+class MaskedMean(Layer):
+    def call(self, inputs, mask=None):
+        if mask is None:
+            return ops.mean(inputs, axis=1)
+        kept = ops.expand_dims(ops.cast(mask, inputs.dtype), -1)
+        return ops.sum(inputs * kept, axis=1) / ops.sum(kept, axis=1)
+
+
+def test_a_mask_is_given_by_name():
+    x = Input((3,))
+    table = Embedding(3, 2)
+    model = Model(x, MaskedMean()(table(x), mask=ops.not_equal(x, 0.0)))
+    words = np.array([[1, 2, 0], [2, 0, 0]])
+    rows = table.embeddings.numpy()
+    expected = [(rows[1] + rows[2]) / 2, rows[2]]
+    np.testing.assert_allclose(model.predict(words, verbose=0), expected, rtol=1e-6)
+    np.testing.assert_allclose(MaskedMean()(table(words), mask=words != 0), expected, rtol=1e-6)
+
+
+def test_a_mask_that_would_be_lost_is_an_error():
+    class Masking(Layer):
+        def __init__(self, found, **kwargs):
+            super().__init__(**kwargs)
+            self.found = found
+
+        def compute_mask(self, inputs, mask=None):
+            return ops.not_equal(inputs, 0.0) if self.found else None
+
+        def call(self, inputs):
+            return inputs
+
+    assert Masking(False)(Input((2,))).shape == (None, 2)
+    for inputs in (Input((2,)), ONES):
+        with pytest.raises(ValueError, match=r"mask of compute_mask.*by name"):
+            Masking(True)(inputs)
+
+
 def test_models_with_functions_can_be_pickled():
     x = Input((2,))
     model = Model(x, np.exp(x[:, :1]) + ops.sum(x, axis=1, keepdims=True))
@@ -280,10 +317,6 @@ def test_indices_get_no_gradient_and_leave_others_alone():
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_dropout_of_whole_features(engine):
-    class Spatial(Layer):
-        def call(self, inputs, training=False):
-            return random.dropout(inputs, 0.5, noise_shape=(None, 1, 8)) if training else inputs
-
     class Total(Layer):
         def build(self, input_shape):
             self.w = self.add_weight((), initializer="ones")
@@ -293,7 +326,11 @@ def test_dropout_of_whole_features(engine):
 
     x = np.ones((64, 5, 8), np.float32)
     x[:, 1:] *= -1.0  # so that what is dropped together sums to -3 times what is left
-    model = compiled(Sequential([Input((5, 8)), Spatial(), Total()]), engine, rate=0.0)
+    model = compiled(
+        Sequential([Input((5, 8)), Dropout(0.5, noise_shape=(None, 1, 8)), Total()]),
+        engine,
+        rate=0.0,
+    )
     loss = model.train_on_batch(x, np.zeros((64, 8)))
     assert loss / 36.0 == pytest.approx(0.5, abs=0.1)
 

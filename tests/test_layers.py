@@ -210,8 +210,15 @@ def test_regularizers_are_not_silently_ignored():
         PReLU(name="p", alpha_constraint="max_norm")
     with pytest.raises(ValueError, match="Flatten: activity_regularizer is not available yet"):
         Flatten(activity_regularizer="l2")
-    with pytest.raises(ValueError, match=r"Dropout 'o': noise_shape is not .*layer of your own"):
+    with pytest.raises(
+        ValueError, match=r"Dropout 'o': noise_shape must be \(None, ...\), None or"
+    ):
         Dropout(0.1, noise_shape=(1, 3), name="o")
+    for argument in ({"mask_zero": True}, {"weights": [np.ones((4, 2))]}, {"lora_rank": 2}):
+        with pytest.raises(ValueError, match=f"{next(iter(argument))} is not available yet"):
+            layers.Embedding(4, 2, **argument)
+    with pytest.raises(ValueError, match=r"mask is not available yet.*by name"):
+        layers.Lambda(np.exp, mask=np.ones(3))
 
 
 # --- errors that teach -----------------------------------------------------------------------

@@ -265,6 +265,14 @@ class Layer(LayerWeights):
             "backward of its own"
         )
 
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Return which parts of the output count: None, all of them.
+
+        Masks do not pass from layer to layer yet; one that is returned here is an error. By name
+        they are inputs like others: ``layer(x, mask=ops.not_equal(words, 0))``.
+        """
+        return None
+
     def add_loss(self, loss: Any) -> None:
         """Add to the loss of the model, in `call`: a number for the batch, or several to be summed.
 
@@ -358,6 +366,8 @@ class Layer(LayerWeights):
     def _apply(
         self, inputs: Any, args: tuple[Any, ...], kwargs: dict[str, Any], training: bool | None
     ) -> Any:
+        if type(self).compute_mask is not Layer.compute_mask:
+            refuse(type(self).__name__, {"mask of compute_mask": self.compute_mask(inputs, None)})
         if args or kwargs or isinstance(inputs, dict) or hasattr(inputs, "_fields"):
             return self._call_nested(() if inputs is None else (inputs, *args), kwargs, training)
         tensors = inputs if isinstance(inputs, (list, tuple)) else [inputs]

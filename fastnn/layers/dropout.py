@@ -6,7 +6,6 @@ from typing import Any
 
 from fastnn import random
 from fastnn.layers.base import Layer
-from fastnn.missing import refuse
 
 
 class Dropout(Layer):
@@ -17,6 +16,9 @@ class Dropout(Layer):
     rate : float
         Share of zeros, 0 <= rate <= 1. The others are multiplied by ``1 / (1 - rate)``, so that
         sums keep their mean; outside training the layer does nothing.
+    noise_shape : tuple, optional
+        What is dropped together: (None, 1, 8) drops whole features of inputs (n, steps, 8). The
+        first length is None, for the batch; None elsewhere is a length of the inputs.
     seed : int, optional
         Kept for the configuration: the zeros are a function of the model's seed, the training
         step and the layer's place, so `fastnn.set_random_seed` makes them repeatable.
@@ -24,7 +26,7 @@ class Dropout(Layer):
     Raises
     ------
     ValueError
-        If the rate is not between 0 and 1.
+        If the rate is not between 0 and 1, or the noise shape is none.
 
     Notes
     -----
@@ -43,7 +45,15 @@ class Dropout(Layer):
         is_number = isinstance(rate, (int, float)) and not isinstance(rate, bool)
         if not is_number or not 0 <= rate <= 1:
             raise ValueError(f"Dropout '{self.name}': rate must be from 0 to 1, got {rate!r}")
-        refuse(f"Dropout '{self.name}'", {"noise_shape": noise_shape})
+        if noise_shape is not None:
+            lengths = noise_shape if isinstance(noise_shape, (list, tuple)) else (0,)
+            if not lengths or lengths[0] is not None or not all(map(_is_length, lengths)):
+                raise ValueError(
+                    f"Dropout '{self.name}': noise_shape must be (None, ...), None or a positive "
+                    f"length for each axis behind that of the batch, got {noise_shape!r}"
+                )
+            noise_shape = tuple(lengths)
+        self.noise_shape = noise_shape
         self.rate = rate
         self.seed = seed
         self.seed_generator = random.SeedGenerator(seed)
@@ -51,7 +61,17 @@ class Dropout(Layer):
     def call(self, inputs: Any, training: bool = False) -> Any:
         if not training or self.rate == 0:
             return inputs
-        return random.dropout(inputs, self.rate, seed=self.seed_generator)
+        return random.dropout(inputs, self.rate, self.noise_shape, seed=self.seed_generator)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "rate": self.rate, "seed": self.seed}
+        shape = None if self.noise_shape is None else list(self.noise_shape)
+        return {
+            **super().get_config(),
+            "rate": self.rate,
+            "noise_shape": shape,
+            "seed": self.seed,
+        }
+
+
+def _is_length(length: Any) -> bool:
+    return length is None or (type(length) is int and length > 0)
