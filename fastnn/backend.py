@@ -141,14 +141,7 @@ def variable(
 ) -> Variable:
     """Return a variable of this value."""
     array = ops.convert_to_tensor(value, standardize_dtype(dtype))
-    made = Variable(
-        array.shape,
-        name=name or config.unique_name("variable"),
-        dtype=array.dtype.name,
-        constraint=constraint,
-    )
-    made.assign(array)
-    return made
+    return Variable(array, dtype=array.dtype.name, name=name, constraint=constraint)
 
 
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Any:

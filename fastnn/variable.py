@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from fastnn import config
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -102,7 +104,7 @@ def _of_value(name: str) -> Callable[..., Any]:
 
 
 class Variable:
-    """A parameter of a layer.
+    """A parameter of a layer: one that is set as an attribute is a weight of it.
 
     ``value`` is what everybody reads and writes: an array of the variable's shape. It is a view
     into ``buffer``, which is aligned and whose rows are padded with zeros for the kernels: a
@@ -113,39 +115,72 @@ class Variable:
 
     Parameters
     ----------
+    initializer : array_like or callable, optional
+        The value, or what is called as ``initializer(shape, dtype=dtype)``; by default zeros.
     shape : tuple of int
-    name : str
-        ``"kernel"``, ``"bias"`` ...
-    initializer : callable or None
-        Called with ``(shape, dtype)``; ``None`` leaves zeros.
-    dtype : str
+        Of a variable with a callable initializer; else that of the value.
+    dtype : str, optional
+        Default `config.floatx`.
     trainable : bool
+    name : str, optional
+        ``"kernel"``, ``"bias"`` ...; default ``"variable"``, numbered.
+    autocast, aggregation
+        Without effect: there is one type, and one process.
     path : str
         Unique within a model: ``"dense_1/kernel"``.
     flat : bool
         Lay a variable of rank 2 out as one row, for elementwise use.
     regularizer, constraint : optional
         Applied by the training program.
+
+    Raises
+    ------
+    ValueError
+        Without a shape, if the initializer has none either, or for another one than the value's.
+
+    Examples
+    --------
+    >>> from fastnn import Variable, initializers
+    >>> Variable([1.0, 2.0], trainable=False).numpy().tolist()
+    [1.0, 2.0]
+    >>> Variable(initializers.Ones(), shape=(2,), dtype="float64").numpy().tolist()
+    [1.0, 1.0]
     """
 
     def __init__(
         self,
-        shape: Sequence[int],
-        *,
-        name: str,
         initializer: Any = None,
-        dtype: str = "float32",
+        shape: Sequence[int] | int | None = None,
+        dtype: Any = None,
         trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str = "none",
+        name: str | None = None,
+        *,
         path: str | None = None,
         flat: bool = False,
         regularizer: Any = None,
         constraint: Any = None,
     ) -> None:
-        self.shape = tuple(int(n) for n in shape)
-        self.name = name
-        self.path = path or name
-        self.dtype = np.dtype(dtype).name
-        self.trainable = trainable
+        self.is_named = bool(name)  # else a layer that takes it gives it a name of its own
+        self.name = name or config.unique_name("variable")
+        self.path = path or self.name
+        self.dtype = np.dtype(dtype or config.floatx()).name
+        given = None if initializer is None or callable(initializer) else self._array(initializer)
+        if shape is None:
+            if given is None:
+                raise ValueError(
+                    f"Variable '{self.path}': give the value, or a shape: Variable([0.0, 0.0]) or "
+                    "Variable(initializers.Zeros(), shape=(2,))"
+                )
+            shape = given.shape
+        self.shape = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
+        if given is not None and given.shape != self.shape:
+            raise ValueError(
+                f"Variable '{self.path}': the value has shape {given.shape}, the variable "
+                f"{self.shape}: leave one of them out"
+            )
+        self.trainable = bool(trainable)
         self.regularizer = regularizer
         self.constraint = constraint
         if len(self.shape) == 2 and not flat:
@@ -153,10 +188,20 @@ class Variable:
         else:
             rows, columns = 1, math.prod(self.shape)
         self.rows, self.columns = rows, columns
-        self.buffer = aligned_zeros((rows, row_stride(columns, dtype)), dtype)
+        self.buffer = aligned_zeros((rows, row_stride(columns, self.dtype)), self.dtype)
         self._value = self.view(self.buffer)
-        if initializer is not None and _initialized.get():
+        if given is not None:
+            self._value[...] = given
+        elif callable(initializer) and _initialized.get():
             self._value[...] = initializer(self.shape, dtype=self.dtype)
+
+    def _array(self, value: Any) -> np.ndarray:
+        if isinstance(value, str):
+            raise ValueError(
+                f"Variable '{self.path}': initializer is a value or a function, got {value!r}: "
+                f"pass initializers.get({value!r})"
+            )
+        return np.asarray(getattr(value, "value", value), self.dtype)
 
     def view(self, buffer: np.ndarray) -> np.ndarray:
         """Return `buffer`, laid out like this variable's own, in the variable's shape."""

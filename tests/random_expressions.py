@@ -136,7 +136,7 @@ class Maker:
         for shape in (samples[0], (), (2, 1), (1, samples[2][-1])):
             self.constant(self.rng.uniform(-1, 1, shape))
         for name, shape in (("u", ()), ("v", samples[0]), ("w", samples[2])):
-            variable = Variable(shape, name=name, dtype=dtype, trainable=False)
+            variable = Variable(shape=shape, name=name, dtype=dtype, trainable=False)
             variable.assign(self.rng.uniform(-1, 1, shape))
             self.constant(variable)
         while len(self.made.steps) < length:

@@ -19,7 +19,8 @@ PACKAGE = Path(__file__).parents[1] / "fastnn"
 LEVELS = [
     {"_version", "lookup"},
     {"missing"},
-    {"variable", "operations", "config"},
+    {"config"},
+    {"variable", "operations"},
     {"ops", "graph"},
     {"random"},
     {"backend"},

@@ -186,7 +186,7 @@ def test_ranges():
 
 
 def test_copies():
-    variable = Variable((3,), name="v", initializer=lambda shape, dtype: np.arange(3.0))
+    variable = Variable(np.arange(3.0), name="v")
     for function in (ops.array, ops.copy, ops.convert_to_numpy):
         y = function(F)
         assert y is not F and not np.shares_memory(y, F) and y.dtype == F.dtype

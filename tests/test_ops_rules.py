@@ -432,8 +432,8 @@ def test_a_loss_may_take_thousands_of_steps():
 
 def test_a_program_reads_variables_as_they_are(engine):
     """Whatever function of ops takes them, without a tensor beside them."""
-    weight = Variable((3,), name="weight", dtype="float64", trainable=False)
-    table = Variable((2, 3), name="table", dtype="float64", trainable=False)
+    weight = Variable(shape=(3,), name="weight", dtype="float64", trainable=False)
+    table = Variable(shape=(2, 3), name="table", dtype="float64", trainable=False)
 
     def mine(t, p):
         y = ops.sum(weight) * p + ops.reshape(ops.concatenate([weight, weight]), (2, 3))[1]

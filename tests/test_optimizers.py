@@ -39,7 +39,7 @@ AFTER_FOUR_STEPS = [
 
 
 def parameter(path="w", value=START, dtype="float32"):
-    variable = Variable(np.shape(value), name=path, dtype=dtype)
+    variable = Variable(shape=np.shape(value), name=path, dtype=dtype)
     variable.assign(value)
     return variable
 
@@ -69,7 +69,7 @@ def test_a_gradient_of_another_shape_changes_nothing():
 
 
 def test_the_padding_of_a_matrix_stays_zero():
-    w = Variable((3, 5), name="w")
+    w = Variable(shape=(3, 5), name="w")
     adam = O.AdamW(0.1)
     adam.apply([np.ones((3, 5))], [w])
     assert np.all(w.value != 0)

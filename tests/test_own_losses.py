@@ -654,7 +654,7 @@ def test_a_sum_leaves_out_what_has_no_weight():
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_weights_alone_are_joined(engine):
-    first, second = Variable((1,), name="first"), Variable((1,), name="second")
+    first, second = Variable(shape=(1,), name="first"), Variable(shape=(1,), name="second")
     first.assign([2.0])
     second.assign([3.0])
 

@@ -7,14 +7,15 @@ import operator
 import numpy as np
 import pytest
 
-from fastnn.layers import Dense, Flatten
+from fastnn import Input, Sequential, initializers, models
+from fastnn.layers import Dense, Flatten, Layer
 from fastnn.variable import Variable
 
 VALUE = np.arange(1, 10, dtype="float32").reshape(3, 3)
 
 
 def variable():
-    made = Variable((3, 3), name="k", path="dense/k")
+    made = Variable(shape=(3, 3), name="k", path="dense/k")
     made.assign(VALUE)
     return made
 
@@ -91,3 +92,76 @@ def test_what_a_variable_has_not():
     with pytest.raises(AttributeError, match=r"no attribute 'xyzzy'$"):
         variable().xyzzy  # noqa: B018
     np.testing.assert_array_equal(copy.deepcopy(variable()), VALUE)
+
+
+# --- Keras's signature ------------------------------------------------------------------------
+
+
+def test_a_variable_is_made_of_a_value_or_of_an_initializer():
+    made = Variable([1.0, 2.0], name="a")
+    assert made.dtype == "float32" and made.shape == (2,) and made.trainable and made.path == "a"
+    assert Variable(3.0, dtype="float64", trainable=False).numpy() == 3.0
+    np.testing.assert_array_equal(Variable(made).numpy(), made.numpy())
+    ones = Variable(initializers.Ones(), (2, 3), "float64", False, name="ones")
+    np.testing.assert_array_equal(ones.numpy(), np.ones((2, 3)))
+    assert ones.dtype == "float64" and not ones.trainable
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "give the value, or a shape"),
+        ({"initializer": initializers.Ones()}, "give the value, or a shape"),
+        ({"initializer": [1.0], "shape": (2,)}, r"shape \(1,\), the variable \(2,\)"),
+        ({"initializer": "ones", "shape": (2,)}, r"initializers.get\('ones'\)"),
+    ],
+)
+def test_a_variable_says_what_it_is_made_of(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Variable(**arguments)
+
+
+class Scale(Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = Variable(2.0)
+        self.shift = Variable(np.zeros(3), name="shift")
+        self.seen = Variable(0.0, trainable=False)
+
+    def call(self, inputs):
+        self.seen.assign_add(1.0)
+        return self.scale * inputs + self.shift
+
+
+@pytest.mark.parametrize("engine", ["c", "numpy"])
+def test_a_variable_in_an_attribute_is_a_weight_of_the_layer(engine, tmp_path):
+    layer = Scale(name="scale")
+    paths = ["scale/variable", "scale/shift", "scale/variable_1"]
+    assert [weight.path for weight in layer.weights] == paths
+    assert [weight.path for weight in layer.trainable_weights] == paths[:2]
+    model = Sequential([Input((3,)), layer])
+    model.compile("sgd", "mse", engine=engine)
+    x = np.ones((8, 3), np.float32)
+    model.fit(x, np.zeros((8, 3)), batch_size=4, epochs=2, verbose=0)
+    assert layer.seen.numpy() == 4.0 and layer.scale.numpy() < 2.0
+    assert (layer.shift.numpy() < 0).all()
+    model.save(tmp_path / "model.npz")
+    again = models.load_model(tmp_path / "model.npz", custom_objects={"Scale": Scale})
+    for a, b in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_variable_of_another_layer_stays_its():
+    first = Dense(2)
+    first.build((None, 2))
+    second = Layer()
+    second.tied = first.kernel
+    assert second.weights == [] and first.kernel.path.startswith(first.name)
+
+
+def test_a_frozen_layer_freezes_what_it_is_given():
+    layer = Layer(trainable=False)
+    layer.scale = Variable(1.0)
+    assert layer.trainable_weights == []
+    layer.trainable = True
+    assert layer.trainable_weights == [layer.scale]

@@ -182,6 +182,8 @@ class Layer(LayerWeights):
                 holders[name] = value
             else:
                 holders.pop(name, None)
+            if isinstance(value, Variable):
+                self._adopt(value)
             if self._notes_changes and vars(self).get("built") and differs(self, name, value):
                 note_change()  # what the layer computes may depend on it
         super().__setattr__(name, value)

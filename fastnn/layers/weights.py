@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,11 +79,11 @@ class LayerWeights:
             )
         try:
             variable = Variable(
+                self._checked(name, initializers.get(initializer)),
                 shape,
+                dtype or self.dtype,
+                trainable and self._trainable,
                 name=name,
-                initializer=self._checked(name, initializers.get(initializer)),
-                dtype=dtype or self.dtype,
-                trainable=trainable and self._trainable,
                 path=f"{self.name}/{name}",
                 flat=flat,
                 regularizer=regularizer,
@@ -95,6 +96,18 @@ class LayerWeights:
             ) from None
         self._weights.append((variable, bool(trainable)))
         return variable
+
+    def _adopt(self, variable: Variable) -> None:
+        """Make a variable that no layer has yet a weight of this one."""
+        if "/" in variable.path:
+            return
+        names = {known.name for known, _ in self._weights}
+        stem = variable.name if variable.is_named else "variable"
+        free = (f"{stem}_{k}" if k else stem for k in itertools.count())
+        variable.name = next(name for name in free if name not in names)
+        variable.path = f"{self.name}/{variable.name}"
+        self._weights.append((variable, variable.trainable))
+        variable.trainable = variable.trainable and self._trainable
 
     def _checked(self, name: str, initializer: Any) -> Any:
         """Return the initializer with an error that teaches if what it draws does not fit."""

@@ -116,11 +116,11 @@ class Metric:
         from fastnn import initializers
 
         variable = Variable(
+            initializers.get("zeros" if initializer is None else initializer),
             shape,
-            name=name or f"variable_{len(self.variables)}",
-            initializer=initializers.get("zeros" if initializer is None else initializer),
-            dtype=dtype or "float64",
+            dtype or "float64",
             trainable=False,
+            name=name or f"variable_{len(self.variables)}",
         )
         self.variables.append(variable)
         return variable

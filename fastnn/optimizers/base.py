@@ -240,9 +240,9 @@ class Optimizer:
 
         Examples
         --------
-        >>> from fastnn.variable import Variable
+        >>> from fastnn import Variable
         >>> from fastnn.optimizers import SGD
-        >>> w = Variable((2,), name="w")
+        >>> w = Variable([0.0, 0.0], name="w")
         >>> SGD(learning_rate=0.5).apply([[1.0, -1.0]], [w])
         >>> w.numpy().tolist()
         [-0.5, 0.5]
