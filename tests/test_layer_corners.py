@@ -121,6 +121,41 @@ def test_a_stated_gradient_counts_within_another_layer(layer, engine):
     np.testing.assert_allclose(dense.kernel.numpy().ravel(), [1.4, 1.4], rtol=1e-6)
 
 
+class OfNumbers(Layer):
+    """Python alone can call it."""
+
+    def call(self, inputs, other=None):
+        pairs = zip(inputs.tolist(), other.tolist(), strict=True)
+        return np.array([[a + 2.0 * b] for (a,), (b,) in pairs], inputs.dtype)
+
+    def backward(self, inputs, output, doutput):
+        return [doutput, 2.0 * doutput]
+
+
+class WithOfNumbers(Layer):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = OfNumbers()
+
+    def call(self, inputs):
+        return self.inner(inputs[:, :1], other=inputs[:, 1:])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_layer_for_python_alone_takes_tensors_by_name(engine):
+    x = Input((2,))
+    hidden = Dense(2, kernel_initializer="identity", use_bias=False)
+    y = hidden(x)
+    for end in (OfNumbers()(y[:, :1], other=y[:, 1:]), WithOfNumbers()(y)):
+        model = compiled(Model(x, end), engine, rate=0.0)
+        found = model.predict(np.array([[1.0, 10.0]]), verbose=0)
+        assert found.ravel().tolist() == [21.0]
+    kernel = hidden.kernel.numpy()
+    compiled(model, engine).fit(ONES, np.zeros(4), batch_size=4, verbose=0)
+    expected = kernel - 0.1 * 2 * 3.0 * np.array([[1.0, 2.0], [1.0, 2.0]])
+    np.testing.assert_allclose(hidden.kernel.numpy(), expected, rtol=1e-5)
+
+
 def twice(x):
     return np.asarray(x) * 2.0
 

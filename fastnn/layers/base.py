@@ -200,18 +200,26 @@ class Layer(LayerWeights):
         By default it is that of a trace of `call`, or what `call` makes of zeros.
         """
         several = isinstance(input_shape, list)
-        shapes = input_shape if several else [input_shape]
+        return self._output_shape(input_shape if several else [input_shape])
+
+    def _output_shape(self, shapes: Sequence[Any], call: Call | None = None) -> Any:
         untraceable = None
         if not self.has_backward:
             try:
-                return self._traced_shape(shapes)
+                return self._traced_shape(shapes, call)
             except NotTraceable as error:
                 untraceable = error
+        return self._computed_shape(shapes, call, untraceable)
+
+    def _computed_shape(
+        self, shapes: Sequence[Any], call: Call | None = None, untraceable: Exception | None = None
+    ) -> tuple[int | None, ...]:
+        """Return the shape of what `call` makes of zeros."""
         zeros = [np.zeros((1, *shape[1:]), self.dtype) for shape in shapes]
         before = [(v, v.numpy()) for v in self.weights if not v.trainable]
         try:
             with np.errstate(all="ignore"):
-                output = self.compute(zeros, training=False)
+                output = self.compute(zeros, training=False, call=call)
             if untraceable is not None and isinstance(output, (list, tuple, dict)):
                 raise untraceable  # Python computes one output
             output = np.asarray(output)
@@ -421,7 +429,7 @@ class Layer(LayerWeights):
         if leaves:
             self._build_for(args)
             call = Call(args_, kwargs_, training)
-            return self._record(leaves, self._traced_shape([x.shape for x in leaves], call), call)
+            return self._record(leaves, self._output_shape([x.shape for x in leaves], call), call)
         from fastnn.layers.eager import run_nested
 
         now = _training.get() if training is None else bool(training)
@@ -438,11 +446,10 @@ class Layer(LayerWeights):
     def _recorded(self, tensors: Sequence[Any], shape: Any, call: Call | None = None) -> Tensor:
         """Record a layer that states its own gradient, called in the `call` of another."""
         shapes = shape if isinstance(shape, list) else [shape]
-        zeros = [np.zeros((1, *one[1:]), self.dtype) for one in shapes]
         operation = LayerOperation(self, len(tensors) > 1, None, call)
         outside = Context()  # where nothing is traced
-        made = outside.run(lambda: self.compute(zeros, training=False, call=call))
-        return python(operation, tensors, operation.weights, (None, *np.shape(made)[1:]))
+        made = outside.run(self._computed_shape, shapes, call)
+        return python(operation, tensors, operation.weights, made)
 
     def _build_for(self, args: tuple[Any, ...]) -> None:
         """Build for the shapes of the arguments that hold tensors, as many as `build` takes."""
