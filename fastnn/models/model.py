@@ -48,7 +48,7 @@ class Model(Trainer, Layer):
     takes_custom_objects = True
     _private = Layer._private | {
         "_layers", "_stack", "_inputs_struct", "_outputs_struct", "inputs", "outputs",
-        "input_names", "output_names", "history", "metrics_names",
+        "input_names", "output_names", "history", "metrics_names", "_compile_arguments",
     }  # fmt: skip
     _notes_changes = False
 

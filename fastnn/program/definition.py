@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -229,7 +230,7 @@ class Program:
     def inference_is_current(self) -> bool:
         return self._for_inference is None or self._for_inference.is_current()
 
-    @property
+    @functools.cached_property
     def mixes_rows(self) -> bool:
         """Whether what is predicted for a row depends on the others of its batch."""
         return any(
