@@ -175,6 +175,10 @@ class Variable:
                 )
             shape = given.shape
         self.shape = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
+        if any(n < 0 for n in self.shape):
+            raise ValueError(
+                f"Variable '{self.path}': shape must be lengths from 0, got {self.shape}"
+            )
         if given is not None and given.shape != self.shape:
             raise ValueError(
                 f"Variable '{self.path}': the value has shape {given.shape}, the variable "

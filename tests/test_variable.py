@@ -113,6 +113,7 @@ def test_a_variable_is_made_of_a_value_or_of_an_initializer():
         ({}, "give the value, or a shape"),
         ({"initializer": initializers.Ones()}, "give the value, or a shape"),
         ({"initializer": [1.0], "shape": (2,)}, r"shape \(1,\), the variable \(2,\)"),
+        ({"shape": (2, -1)}, r"lengths from 0, got \(2, -1\)"),
         ({"initializer": "ones", "shape": (2,)}, r"initializers.get\('ones'\)"),
     ],
 )
